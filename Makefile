@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# `make help` lists the targets. `make run` and `make test` are all that a
+# newcomer needs; everything is built into build/. V=1 shows the commands.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+
+B := build
+CC := gcc
+CLANG ?= clang
+LLVM_STRIP ?= llvm-strip
+STRIP ?= strip
+PREFIX ?= /usr/local
+DESTDIR ?=
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+ARGS ?=
+WEIGHTS ?= weights/default.bin
+FUZZ_SECONDS ?= 60
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n'
+endif
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes
+CPPFLAGS += -D_GNU_SOURCE -I.
+CFLAGS ?= -O2 -g
+C_ALL = -std=gnu11 $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
+LDFLAGS += -Wl,--as-needed
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -MMD -MP \
+	-I$(if $(MULTIARCH),/usr/include/$(MULTIARCH),/usr/include) -I.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+HELPER_LIBS := -lbpf -lelf -lz -lcap-ng -lseccomp
+CLI_LIBS := $(HELPER_LIBS) -lcjson -lm
+GEN_LIBS := -lcjson -lz -lm
+TEST_LIBS := -lcmocka $(CLI_LIBS)
+
+# --- what there is ---------------------------------------------------------------------------
+
+mains = $(if $(strip $(1)),$(shell grep -l '^int main\b' $(1) 2>/dev/null))
+without_mains = $(filter-out $(call mains,$(1)),$(1))
+to = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
+
+LOADER_C := $(wildcard loader/*.c)
+LOADER_LIB_C := $(call without_mains,$(LOADER_C))
+CLI_MAIN_C := $(filter-out loader/bpfaheadd.c,$(call mains,$(LOADER_C)))
+EMBEDDED_S := $(wildcard loader/embedded.S)
+GEN_C := $(wildcard gen/*.c)
+GEN_LIB_C := $(call without_mains,$(GEN_C))
+GEN_MAINS_C := $(call mains,$(GEN_C))
+GEN_MAIN_C := $(firstword $(filter gen/bpfahead-gen.c gen/bpfahead_gen.c gen/main.c gen/gen.c,$(GEN_MAINS_C)))
+GEN_TOOLS_C := $(filter-out $(GEN_MAIN_C),$(GEN_MAINS_C))
+UNIT_C := $(wildcard tests/unit/test_*.c)
+UNIT_SHARED_C := $(filter-out $(UNIT_C) $(wildcard tests/unit/fuzz_*.c),$(wildcard tests/unit/*.c))
+KERNEL_BPF_C := $(wildcard tests/kernel/*.bpf.c)
+KERNEL_C := $(filter-out $(KERNEL_BPF_C),$(wildcard tests/kernel/*.c))
+BENCH_BPF_C := $(wildcard tests/bench/*.bpf.c)
+BENCH_C := $(filter-out $(BENCH_BPF_C),$(wildcard tests/bench/*.c))
+FUZZ_C := $(wildcard tests/fuzz/*.c tests/unit/fuzz_*.c)
+TOOLS_C := $(wildcard tests/tools/*.c)
+
+BPF_NAMES := readahead ra_tp ra_fentry latency
+BPF_OBJECTS := $(BPF_NAMES:%=$(B)/%.bpf.o)
+PROGRAMS := $(B)/bpfahead $(B)/bpfaheadd $(B)/bpfaheadd-static $(B)/bpfahead-gen
+GEN_TOOLS := $(GEN_TOOLS_C:gen/%.c=$(B)/%)
+UNIT := $(UNIT_C:tests/unit/%.c=$(B)/tests/unit/%)
+ASAN := $(UNIT_C:tests/unit/%.c=$(B)/asan/%)
+KERNEL_OBJECTS := $(KERNEL_BPF_C:tests/kernel/%.bpf.c=$(B)/tests/%.bpf.o)
+KERNEL := $(call mains,$(KERNEL_C))
+KERNEL := $(KERNEL:tests/kernel/%.c=$(B)/tests/%)
+KERNEL_SHARED_C := $(call without_mains,$(KERNEL_C))
+BENCH_OBJECTS := $(BENCH_BPF_C:tests/bench/%.bpf.c=$(B)/bench/%.bpf.o)
+BENCH := $(BENCH_C:tests/bench/%.c=$(B)/bench/%)
+TOOLS := $(TOOLS_C:tests/tools/%.c=$(B)/tests/%)
+FUZZ := $(addprefix $(B)/fuzz/,$(notdir $(FUZZ_C:.c=)))
+
+DIRS := $(sort $(B) $(addprefix $(B)/,tests tests/unit tests/kernel asan asan/obj/loader \
+	asan/obj/gen asan/obj/tests/unit obj/loader obj/gen obj/tests/unit obj/tests/kernel \
+	helper/loader bench fuzz tap))
+$(DIRS):
+	@mkdir -p $@
+
+# --- what people type ------------------------------------------------------------------------
+
+.PHONY: all run test demo bench lint format fuzz weights install uninstall clean help
+.PHONY: deps test-build bench-build
+
+all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
+
+run: ## install what is missing, build, and run bpfahead here (ARGS='--dry-run --device sda')
+	@tests/deps.sh run
+	@$(MAKE) --no-print-directory all
+	@$(SUDO) tests/bpffs.sh
+	$(SUDO) $(B)/bpfahead run $(ARGS)
+
+test: ## install what is missing, build, and run every suite
+	@tests/deps.sh test
+	@$(MAKE) --no-print-directory all test-build
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) tests/run.sh unit asan kernel fault e2e deploy
+
+SUITES := unit asan kernel fault e2e deploy
+.PHONY: $(SUITES:%=test-%)
+$(SUITES:%=test-%): test-%: all test-build ## one suite: test-unit, test-asan, test-kernel, ...
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) tests/run.sh $*
+
+demo: ## show decisions on a rate-limited loop device of its own, against the host's default
+	@tests/deps.sh test
+	@$(MAKE) --no-print-directory all $(TOOLS)
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) tests/demo.sh
+
+bench: ## print each figure beside its bar
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all bench-build
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) tests/bench/run.sh $(ARGS)
+
+deps: ## install what the tests, the benchmark and lint need
+	@tests/deps.sh run test bench lint
+
+test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL) $(TOOLS) ## build the tests
+bench-build: all $(KERNEL_OBJECTS) $(KERNEL) $(BENCH_OBJECTS) $(BENCH) $(TOOLS)
+
+C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
+TIDY_C := $(filter-out %.bpf.c,$(wildcard loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
+	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c))
+SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t gen/*.sh weights/*.sh) .ci/run
+
+.PHONY: lint-format lint-tidy lint-shell lint-spdx
+lint: lint-format lint-tidy lint-shell lint-spdx ## clang-format, clang-tidy, shellcheck, SPDX lines
+	@echo "lint: $(words $(C_FILES)) C files and $(words $(SHELL_FILES)) shell files are clean"
+
+lint-format:
+	$(say) FORMAT 'clang-format --dry-run'
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+lint-tidy:
+	$(say) TIDY 'clang-tidy'
+	$(Q)printf '%s\n' $(TIDY_C) | xargs -P 2 -n 2 sh -c \
+		'out=$$(clang-tidy --quiet "$$@" -- -std=gnu11 $(WARNINGS) $(CPPFLAGS) 2>/dev/null) || \
+		{ printf "%s\n" "$$out"; exit 1; }' tidy
+
+lint-shell:
+	$(say) SHELL 'shellcheck'
+	$(Q)shellcheck -x -P SCRIPTDIR $(SHELL_FILES)
+
+lint-spdx:
+	$(Q)missing=$$(grep -L 'SPDX-License-Identifier: GPL-2.0-only' Makefile $(C_FILES) \
+		$(EMBEDDED_S) $(SHELL_FILES)); [ -z "$$missing" ] || \
+		{ echo "no SPDX line: $$missing" >&2; exit 1; }
+
+format: ## rewrite the C files in the checked-in format
+	clang-format -i $(C_FILES)
+
+fuzz: $(FUZZ) ## libFuzzer on the parsers, FUZZ_SECONDS (60) each
+	$(Q)[ -n "$(FUZZ)" ] || { echo 'no fuzz targets' >&2; exit 1; }
+	$(Q)for f in $(FUZZ); do mkdir -p $(B)/fuzz/corpus-$${f##*/}; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+		$(B)/fuzz/corpus-$${f##*/} || exit 1; done
+
+install: all ## install below DESTDIR/PREFIX (PREFIX=/usr/local)
+	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(PREFIX)/bin' \
+		'$(DESTDIR)$(PREFIX)/lib/bpfahead' '$(DESTDIR)$(PREFIX)/share/man/man8' \
+		'$(DESTDIR)$(PREFIX)/share/bpfahead' '$(DESTDIR)$(UNITDIR)'
+	install -m 755 $(B)/bpfahead $(B)/bpfaheadd '$(DESTDIR)$(PREFIX)/sbin/'
+	install -m 755 $(B)/bpfahead-gen '$(DESTDIR)$(PREFIX)/bin/'
+	install -m 644 $(BPF_OBJECTS) '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
+	install -m 644 $(wildcard weights/*.bin) '$(DESTDIR)$(PREFIX)/share/bpfahead/'
+	@$(foreach f,$(MAN_PAGES),install -m 644 $(f) '$(DESTDIR)$(PREFIX)/share/man/man8/' &&) true
+	@$(foreach f,$(UNITS),sed 's,@PREFIX@,$(PREFIX),g' $(f) > \
+		'$(DESTDIR)$(UNITDIR)/$(notdir $(f:.in=))' &&) true
+
+MAN_PAGES := $(wildcard docs/*.8 docs/man/*.8)
+UNITS := $(wildcard loader/*.service loader/*.service.in loader/systemd/*.service \
+	loader/systemd/*.service.in)
+
+uninstall: ## remove what install put there
+	rm -f $(foreach p,bpfahead bpfaheadd,'$(DESTDIR)$(PREFIX)/sbin/$(p)') \
+		'$(DESTDIR)$(PREFIX)/bin/bpfahead-gen' \
+		$(foreach f,$(notdir $(MAN_PAGES)),'$(DESTDIR)$(PREFIX)/share/man/man8/$(f)') \
+		$(foreach f,$(notdir $(UNITS:.in=)),'$(DESTDIR)$(UNITDIR)/$(f)')
+	rm -rf '$(DESTDIR)$(PREFIX)/lib/bpfahead' '$(DESTDIR)$(PREFIX)/share/bpfahead'
+
+clean: ## remove build/
+	rm -rf $(B)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z$$][^=]*:.*## / { n = $$1; sub(/^\$$.*/, "test-SUITE", n); \
+		printf "  %-12s %s\n", n, $$2 }' Makefile
+
+# --- kernel side -----------------------------------------------------------------------------
+
+define bpf_compile
+$(say) BPF $@
+$(Q)$(CLANG) $(BPF_CFLAGS) -MF $(@:.o=.d) -MT $@ -c $< -o $@
+$(Q)$(LLVM_STRIP) -g $@
+endef
+
+# No object without its source: a pattern rule would leave `all` to say only "no rule".
+$(BPF_OBJECTS): $(B)/%.bpf.o: bpf/%.bpf.c | $(B)
+	$(bpf_compile)
+
+$(B)/tests/%.bpf.o: tests/kernel/%.bpf.c | $(B)/tests
+	$(bpf_compile)
+
+$(B)/bench/%.bpf.o: tests/bench/%.bpf.c | $(B)/bench
+	$(bpf_compile)
+
+# --- user space ------------------------------------------------------------------------------
+
+$(B)/obj/%.o: %.c | $(DIRS)
+	$(say) CC $@
+	$(Q)$(CC) $(C_ALL) -DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
+
+# The objects and the default model travel inside the binary.
+$(B)/obj/loader/embedded.o: loader/embedded.S $(BPF_OBJECTS) $(WEIGHTS) | $(DIRS)
+	$(say) AS $@
+	$(Q)$(CC) $(CPPFLAGS) -DDEFAULT_WEIGHTS='"$(WEIGHTS)"' -Wa,-I. -Wa,-I$(B) -c $< -o $@
+
+$(B)/libbpfahead.a: $(call to,obj,$(LOADER_LIB_C))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/libgen.a: $(call to,obj,$(GEN_LIB_C))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/bpfahead: $(call to,obj,$(CLI_MAIN_C)) $(EMBEDDED_S:%.S=$(B)/obj/%.o) $(B)/libbpfahead.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(CLI_LIBS) -o $@
+
+# The helper stays resident: built for size, and only what it reaches.
+$(B)/helper/%.o: %.c | $(DIRS)
+	$(say) CC $@
+	$(Q)$(CC) $(C_ALL) -Os -ffunction-sections -fdata-sections \
+		-DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
+
+$(B)/helper/libhelper.a: $(call to,helper,$(LOADER_LIB_C))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/bpfaheadd: $(B)/helper/loader/bpfaheadd.o $(B)/helper/libhelper.a
+	$(say) LINK $@
+	$(Q)$(CC) -Os $(LDFLAGS) -Wl,--gc-sections -s $^ $(HELPER_LIBS) -o $@
+
+$(B)/bpfaheadd-static: $(B)/helper/loader/bpfaheadd.o $(B)/helper/libhelper.a
+	$(say) LINK $@
+	$(Q)$(CC) -Os -static $(LDFLAGS) -Wl,--gc-sections -s $^ $(HELPER_LIBS) $(STATIC_LIBS) -o $@
+
+$(B)/bpfahead-gen: $(call to,obj,$(GEN_MAIN_C)) $(B)/libgen.a $(B)/libbpfahead.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(GEN_LIBS) -o $@
+
+$(GEN_TOOLS): $(B)/%: $(B)/obj/gen/%.o $(B)/libgen.a $(B)/libbpfahead.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(GEN_LIBS) -o $@
+
+# --- tests -----------------------------------------------------------------------------------
+
+$(UNIT): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(call to,obj,$(UNIT_SHARED_C)) \
+		$(B)/libgen.a $(B)/libbpfahead.a | $(DIRS)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
+
+$(B)/asan/obj/%.o: %.c | $(DIRS)
+	$(say) ASAN $@
+	$(Q)$(CC) $(C_ALL) $(SANITIZE) -DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
+
+$(B)/asan/libbpfahead.a: $(call to,asan/obj,$(LOADER_LIB_C) $(GEN_LIB_C))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(ASAN): $(B)/asan/%: $(B)/asan/obj/tests/unit/%.o $(call to,asan/obj,$(UNIT_SHARED_C)) \
+		$(B)/asan/libbpfahead.a
+	$(say) LINK $@
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
+
+$(KERNEL): $(B)/tests/%: $(B)/obj/tests/kernel/%.o $(call to,obj,$(KERNEL_SHARED_C)) \
+		$(B)/libgen.a $(B)/libbpfahead.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
+
+$(BENCH): $(B)/bench/%: tests/bench/%.c $(B)/libgen.a $(B)/libbpfahead.a | $(B)/bench
+	$(say) LINK $@
+	$(Q)$(CC) $(C_ALL) $(LDFLAGS) $< $(filter %.a,$^) $(TEST_LIBS) -o $@
+
+$(TOOLS): $(B)/tests/%: tests/tools/%.c | $(B)/tests
+	$(say) LINK $@
+	$(Q)$(CC) $(C_ALL) $(LDFLAGS) $< -lm -o $@
+
+FUZZ_LIB_C := $(LOADER_LIB_C) $(GEN_LIB_C)
+$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIB_C) | $(B)/fuzz
+	$(say) FUZZ $@
+	$(Q)$(CLANG) -std=gnu11 $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
+		-DBPFAHEAD_VERSION='"$(VERSION)"' $< $(FUZZ_LIB_C) $(CLI_LIBS) -o $@
+
+$(B)/fuzz/%: tests/unit/%.c $(FUZZ_LIB_C) | $(B)/fuzz
+	$(say) FUZZ $@
+	$(Q)$(CLANG) -std=gnu11 $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
+		-DBPFAHEAD_VERSION='"$(VERSION)"' $< $(FUZZ_LIB_C) $(CLI_LIBS) -o $@
+
+# --- weights ---------------------------------------------------------------------------------
+
+# What trains the shipped models, with its data, is described in weights/README.md.
+weights: $(B)/bpfahead-gen ## retrain the shipped models from the checked-in data
+	gen/build-weights.sh
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

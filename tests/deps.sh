@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# deps.sh GROUP... - install the packages that are missing, through the
+# distribution's package manager. Groups: run test bench lint.
+set -euo pipefail
+
+# The names are Debian's and Ubuntu's; one line per group.
+run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev libseccomp-dev
+	libcjson-dev mount'
+test="$run libcmocka-dev perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
+bench="$run fio jq util-linux procps xxd"
+# shellcheck disable=SC2034 # read by name below
+lint='clang-format clang-tidy shellcheck'
+
+distribution=unknown like=
+if [ -r /etc/os-release ]; then
+	# shellcheck disable=SC1091
+	distribution=$(. /etc/os-release && echo "${ID:-unknown}")
+	# shellcheck disable=SC1091
+	like=$(. /etc/os-release && echo "${ID_LIKE:-}")
+fi
+
+case " $distribution $like " in
+*' ubuntu '*) bpftool=linux-tools-generic ;; # no package of its own before 24.10
+*) bpftool=bpftool ;;
+esac
+test+=" $bpftool"
+bench+=" $bpftool"
+
+wanted=()
+for group; do
+	case $group in
+	run | test | bench | lint) read -r -d '' -a packages <<<"${!group}" || true ;;
+	*)
+		echo "deps.sh: unknown group '$group' (run test bench lint)" >&2
+		exit 2
+		;;
+	esac
+	wanted+=("${packages[@]}")
+done
+[ ${#wanted[@]} -gt 0 ] || {
+	echo 'usage: deps.sh run|test|bench|lint...' >&2
+	exit 2
+}
+mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)
+
+case " $distribution $like " in
+*' debian '* | *' ubuntu '*) ;;
+*)
+	echo "deps.sh: do not know how to install packages on '$distribution'. Please install what" \
+		"these Debian packages hold, then use 'make all test-build' and 'tests/run.sh':" >&2
+	printf '  %s\n' "${wanted[@]}" >&2
+	exit 1
+	;;
+esac
+
+is_installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing=()
+for package in "${wanted[@]}"; do
+	is_installed "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+sudo=()
+[ "$(id -u)" = 0 ] || sudo=(sudo)
+echo "Installing what is missing with apt-get: ${missing[*]}"
+install=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q
+	--no-install-recommends "${missing[@]}")
+# A package list that is absent or too old shows as a failed install: then, and only then, update.
+"${install[@]}" </dev/null || {
+	"${sudo[@]}" apt-get update -q </dev/null
+	"${install[@]}" </dev/null
+}

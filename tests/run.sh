@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh SUITE... - run test suites (unit asan kernel fault e2e deploy) under
+# prove, whose closing line counts them all. A suite that has no test, or in
+# which every test was skipped, fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+shopt -s nullglob
+files_of() {
+	case $1 in
+	unit) echo tests/unit/*.t tests/gen/*.t build/tests/unit/test_* ;;
+	asan) echo build/asan/test_* ;;
+	kernel) echo tests/disasm.t tests/kernel/*.t build/tests/test_* ;;
+	fault | e2e | deploy) echo "tests/$1"/*.t ;;
+	*) return 2 ;;
+	esac
+}
+
+tap=build/tap
+mkdir -p "$tap"
+rm -f "$tap"/*.tap
+
+files=() suites=("$@")
+[ ${#suites[@]} -gt 0 ] || suites=(unit asan kernel fault e2e deploy)
+for suite in "${suites[@]}"; do
+	names=$(files_of "$suite") || {
+		echo "run.sh: unknown suite '$suite'" >&2
+		exit 2
+	}
+	found=0
+	for file in $names; do
+		case $file in *.d | *.o) continue ;; esac
+		[ -x "$file" ] || [[ $file == *.t ]] || continue
+		files+=("$file")
+		echo "$suite" >"$tap/$(tr / - <<<"$file").suite"
+		found=1
+	done
+	[ $found = 1 ] || {
+		echo "run.sh: suite '$suite' has no tests" >&2
+		exit 1
+	}
+done
+
+export TAP_DIR=$tap
+status=0
+prove --timer --exec tests/tap.sh "${files[@]}" </dev/null || status=$?
+
+for suite in "${suites[@]}"; do
+	ran=0
+	while read -r mark; do
+		log=${mark%.suite}.tap
+		[ -f "$log" ] || continue
+		ran=$((ran + $(grep -cE '^(not )?ok' "$log" || true) - \
+			$(grep -ciE '^(not )?ok.*# skip' "$log" || true)))
+	done < <(grep -lx "$suite" "$tap"/*.suite)
+	if [ $ran = 0 ]; then
+		echo "run.sh: suite '$suite' ran nothing" >&2
+		status=1
+	fi
+done
+# What was left out, and why, where everybody sees it.
+if grep -qiE '^1\.\.0 # skip|^(not )?ok.*# skip' "$tap"/*.tap; then
+	echo 'Skipped, with reasons:'
+	grep -hiEo '^1\.\.0 # skip.*|^(not )?ok.*# skip.*' "$tap"/*.tap |
+		sed -E 's/^(not )?ok [0-9]+ -? ?/  /; s/^1\.\.0 /  a whole file /'
+fi
+rm -f "$tap"/*.suite
+exit $status

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs one test file for prove and keeps its output for the count afterwards.
+set -uo pipefail
+file=$1
+limit=${TEST_TIMEOUT:-600}
+log=${TAP_DIR:-build/tap}/$(tr / - <<<"$file").tap
+mkdir -p "${log%/*}"
+export CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+case $file in
+*.t) run=(bash "$file") ;;
+*) run=("$file") ;;
+esac
+# Sanitizer reports and cmocka's failures go to stderr: beside the results, as prove shows it.
+timeout --kill-after=20 "$limit" "${run[@]}" 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
+[ "$status" != 124 ] || echo "# $file took longer than $limit s"
+exit "$status"
