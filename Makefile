@@ -34,7 +34,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes
-CPPFLAGS += -D_GNU_SOURCE -I.
+CPPFLAGS += -D_GNU_SOURCE= -I.
 CFLAGS ?= -O2 -g
 C_ALL = -std=gnu11 $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LDFLAGS += -Wl,--as-needed
