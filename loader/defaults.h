@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Default configuration and policy: the one place where they stand. The
+ * kernel programs include it for fields of `config` that are 0, user space
+ * writes it into the maps where they are empty.
+ */
+#ifndef BPFAHEAD_DEFAULTS_H
+#define BPFAHEAD_DEFAULTS_H
+
+#include "../bpf/abi.h"
+
+#define DEFAULT_MODE MODE_ACT
+#define DEFAULT_HOP_NS 500000000ULL
+#define DEFAULT_WINDOW_NS 2500000000ULL
+#define DEFAULT_STRETCH_NS 10000000000ULL
+#define DEFAULT_IDLE_NS 5000000000ULL
+#define DEFAULT_DWELL_NS 2000000000ULL
+#define DEFAULT_MARGIN (LOGIT_ONE / 2)
+#define DEFAULT_CONFIRM 2
+#define DEFAULT_MIN_CALLS 8
+#define DEFAULT_FLOOR_KB RA_KB_HARD_MIN
+#define DEFAULT_CAP_KB 8192
+
+/* class, KB, clamp: the starting point until `calibrate` has measured the device */
+#define DEFAULT_POLICY_LIST(X)                                                                 \
+	X(SEQUENTIAL, 256, CLAMP_NEVER_LOWER)                                                  \
+	X(RANDOM, 16, CLAMP_NEVER_RAISE)                                                       \
+	X(MIXED, 64, CLAMP_NONE)                                                               \
+	X(LONG_RUNS, 64, CLAMP_NONE)                                                           \
+	X(SHORT_RUNS, 256, CLAMP_NONE)                                                         \
+	X(OBJECTS, 64, CLAMP_NEVER_RAISE)                                                      \
+	X(PAGES, 16, CLAMP_NEVER_RAISE)
+
+#endif
