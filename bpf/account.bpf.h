@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hot path of every hook: find this CPU's totals for the bdi at hand. One
+ * array look-up and two compares per event; all else happens at most once a
+ * jiffy (tick()), once per CPU and bdi (adopt_counters()), or once per bdi
+ * (slot_take()).
+ */
+#ifndef BPFAHEAD_ACCOUNT_BPF_H
+#define BPFAHEAD_ACCOUNT_BPF_H
+
+#include "decide.bpf.h"
+
+#define NO_SLOT BDI_SLOTS
+
+/* --- slots ---------------------------------------------------------------------------------- */
+
+struct victim {
+	__u64 now_ns, idle_ns, idle_since;
+	__u32 slot;
+};
+
+/* Looks at one slot: a free one ends the search, else the one idle longest is remembered. */
+static long look_for_room(__u64 index, struct victim *v)
+{
+	__u32 slot = index;
+	struct bdi_state *st = bpf_map_lookup_elem(&bdis, &slot);
+	struct applied *a;
+	__u64 id;
+
+	if (!st)
+		return 1;
+	if (!st->bdi_id) {
+		v->slot = slot;
+		return 1;
+	}
+	/* Recently seen: some CPU may still add to it, for up to a jiffy. */
+	if (st->last_seen_ns >= v->idle_since || v->now_ns - st->last_seen_ns < v->idle_ns)
+		return 0;
+	id = st->bdi_id;
+	a = bpf_map_lookup_elem(&applied, &id);
+	if (a && a->holds_original)
+		return 0;
+	v->idle_since = st->last_seen_ns;
+	v->slot = slot;
+	return 0;
+}
+
+/* Makes a claimed slot the home of a bdi. */
+static __always_inline void slot_init(struct bdi_state *st, struct backing_dev_info *bdi, __u64 id,
+				      __u64 now, __u64 seq)
+{
+	__u32 i, fits = 0;
+
+	st->bdi_id = 0;
+	for (i = 0; i < CPU_MASK_WORDS; i++)
+		st->cpu_mask[i] = 0;
+	__builtin_memset(&st->stats, 0, sizeof(st->stats));
+	for (i = 0; i < FEATURES_MAX; i++)
+		st->features[i] = 0;
+	for (i = 0; i < BDI_NAME_LEN; i++) {
+		char letter = bdi->dev_name[i];
+
+		st->name[i] = fits ? 0 : letter;
+		if (!letter)
+			fits = 1;
+	}
+	st->sysfs_ino = bdi->dev->kobj.sd->id;
+	if (!fits) {
+		COUNT(name_too_long);
+		st->name[BDI_NAME_LEN - 1] = 0;
+		st->sysfs_ino = 0; /* no way to name it: counted, never acted upon */
+	}
+	st->slot_seq = seq;
+	st->last_seen_ns = now;
+	st->hop_deadline_ns = 0;
+	st->limits_sig = 0;
+	st->model_checksum = st->model_generation = 0;
+	st->decision_seq = now; /* never one that an answer to an earlier slot of this bdi has */
+	st->decided_ns = st->last_event_ns = st->evaluated_ns = 0;
+	st->sources = st->flags = 0;
+	st->ra_kb = bdi->ra_pages * PAGE_KB;
+	st->wanted_kb = st->nr_hops = st->ring_head = st->confirm = 0;
+	st->window_calls = 0;
+	st->window_span_ns = 0;
+	st->margin = st->shadow_margin = 0;
+	st->decided_class = st->candidate_class = st->window_class = CLASS_NONE;
+	st->hop_class = st->previous_hop_class = st->shadow_class = st->old_class = CLASS_NONE;
+	st->nr_outputs = st->limits_changed = st->model_fault = 0;
+	st->bdi_id = id;
+}
+
+/* A slot for a bdi that has none: free, or of the bdi idle longest. NO_SLOT if there is no room. */
+static __noinline __u32 slot_take(struct backing_dev_info *bdi, __u64 id)
+{
+	struct victim v = { .idle_since = ~0ULL, .slot = NO_SLOT };
+	__u32 zero = 0, home = id & (BDI_SLOTS - 1);
+	struct allocator *alloc;
+	struct bdi_state *st;
+	struct config *c;
+	__u32 *known;
+	__u64 old;
+
+	alloc = bpf_map_lookup_elem(&allocator, &zero);
+	c = bpf_map_lookup_elem(&config, &zero);
+	if (!alloc || !c)
+		return NO_SLOT;
+	if (__sync_val_compare_and_swap(&alloc->lock, 0, 1)) {
+		COUNT(alloc_busy);
+		return NO_SLOT;
+	}
+	known = bpf_map_lookup_elem(&bdi_slots, &id);
+	if (known) { /* given by another CPU between the look-up and the lock */
+		v.slot = *known;
+		goto unlock;
+	}
+	v.now_ns = bpf_ktime_get_ns();
+	v.idle_ns = setting(c->hop_ns, DEFAULT_HOP_NS, 10 * MS, 10000 * MS);
+	st = bpf_map_lookup_elem(&bdis, &home);
+	if (st && !st->bdi_id)
+		v.slot = home;
+	else
+		bpf_loop(BDI_SLOTS, look_for_room, &v, 0);
+	st = bpf_map_lookup_elem(&bdis, &v.slot);
+	if (!st || __sync_val_compare_and_swap(&st->claim, 0, 1)) {
+		COUNT(table_full);
+		v.slot = NO_SLOT;
+		goto unlock;
+	}
+	old = st->bdi_id;
+	if (old) {
+		bpf_map_delete_elem(&bdi_slots, &old);
+		COUNT(slots_evicted);
+	}
+	slot_init(st, bdi, id, v.now_ns, ++alloc->next_slot_seq);
+	if (bpf_map_update_elem(&bdi_slots, &id, &v.slot, BPF_ANY)) {
+		st->bdi_id = 0;
+		v.slot = NO_SLOT;
+	}
+	COUNT(slots_taken);
+	st->claim = 0;
+unlock:
+	alloc->lock = 0;
+	return v.slot;
+}
+
+/* This CPU begins to count for a bdi in a slot: its totals start at 0, and it joins the mask. */
+static __always_inline void adopt_counters(struct bdi_counters *c, struct bdi_state *st, __u64 id)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), i;
+
+	c->bdi_id = 0;
+	c->last_end = 0;
+	c->stream_next = 0;
+	for (i = 0; i < STREAMS; i++)
+		c->stream_end[i] = 0;
+	for (i = 0; i < COUNTERS_MAX; i++)
+		c->total[i] = 0;
+	c->slot_seq = st->slot_seq;
+	__sync_fetch_and_or(&st->cpu_mask[(cpu / 64) % CPU_MASK_WORDS], 1ULL << (cpu % 64));
+	c->bdi_id = id;
+}
+
+/* --- the deadline of a hop -------------------------------------------------------------------- */
+
+/* Ends a hop that is over, unless another CPU or another hop on this one is at it. */
+static __always_inline void try_hop_end(struct backing_dev_info *bdi, struct request_queue *q,
+					struct bdi_state *st, __u32 slot, __u64 now, bool idle)
+{
+	struct scratch *s;
+	__u32 zero = 0;
+
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!s)
+		return;
+	if (__sync_val_compare_and_swap(&s->busy, 0, 1)) {
+		COUNT(scratch_busy);
+		return;
+	}
+	if (__sync_val_compare_and_swap(&st->claim, 0, 1)) {
+		COUNT(claim_busy);
+		goto out;
+	}
+	if (idle || now >= st->hop_deadline_ns) {
+		s->in.now_ns = now;
+		s->in.ra_pages = bdi->ra_pages;
+		s->in.idle = idle;
+		s->in.io_opt = q->limits.io_opt;
+		s->in.max_sectors = q->limits.max_sectors;
+		s->in.limits_sig = (__u64)q->limits.max_hw_sectors << 32 ^
+				   (__u64)s->in.max_sectors << 24 ^
+				   (__u64)q->limits.io_min << 12 ^ s->in.io_opt;
+		hop_end(slot);
+	}
+	st->claim = 0;
+out:
+	s->busy = 0;
+}
+
+/* At most once a jiffy per CPU and bdi. Returns the totals to add to, NULL if there are none. */
+static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct request_queue *q,
+					    __u64 id, __u32 source, __u32 flags)
+{
+	__u32 zero = 0, slot = id & (BDI_SLOTS - 1), *where;
+	struct bdi_counters *c;
+	struct bdi_state *st;
+	__u64 now, last_seen;
+	struct config *conf;
+	bool idle;
+
+	c = bpf_map_lookup_elem(&counters, &slot);
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	conf = bpf_map_lookup_elem(&config, &zero);
+	if (!c || !st || !conf)
+		return NULL;
+	if (st->bdi_id != id) { /* not in its home slot */
+		where = bpf_map_lookup_elem(&bdi_slots, &id);
+		slot = where ? *where : slot_take(bdi, id);
+		c = bpf_map_lookup_elem(&counters, &slot);
+		st = bpf_map_lookup_elem(&bdis, &slot);
+		if (!c || !st || st->bdi_id != id)
+			return NULL;
+	}
+	if (c->bdi_id != id || c->slot_seq != st->slot_seq)
+		adopt_counters(c, st, id);
+	if (~st->sources & source)
+		__sync_fetch_and_or(&st->sources, source);
+	if (~st->flags & flags)
+		st->flags |= flags;
+	if (!st->sysfs_ino && st->name[0])
+		st->sysfs_ino = bdi->dev->kobj.sd->id;
+
+	now = bpf_ktime_get_ns();
+	last_seen = st->last_seen_ns;
+	st->last_seen_ns = now;
+	idle = (__s64)(now - last_seen) >
+	       (__s64)setting(conf->idle_ns, DEFAULT_IDLE_NS, 10 * MS, 600000 * MS);
+	if (idle || now >= st->hop_deadline_ns)
+		try_hop_end(bdi, q, st, slot, now, idle);
+	c->jiffy = bpf_jiffies64();
+	return c;
+}
+
+/*
+ * This CPU's totals for a bdi, NULL if it has no slot.
+ *
+ * A bdi outside its home slot (more than one id with the same remainder) pays
+ * one hash look-up per event.
+ */
+static __always_inline struct bdi_counters *counters_of(struct backing_dev_info *bdi,
+							struct request_queue *q, __u64 id,
+							__u32 source, __u32 flags)
+{
+	__u32 slot = id & (BDI_SLOTS - 1), *where;
+	struct bdi_counters *c;
+
+	c = bpf_map_lookup_elem(&counters, &slot);
+	if (!c)
+		return NULL;
+	if (unlikely(c->bdi_id != id)) {
+		where = bpf_map_lookup_elem(&bdi_slots, &id);
+		if (where) {
+			slot = *where;
+			c = bpf_map_lookup_elem(&counters, &slot);
+			if (!c)
+				return NULL;
+		}
+	}
+	if (unlikely(c->bdi_id != id || c->jiffy != bpf_jiffies64()))
+		return tick(bdi, q, id, source, flags);
+	return c;
+}
+
+#endif /* BPFAHEAD_ACCOUNT_BPF_H */

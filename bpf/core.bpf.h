@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's structs, with just the fields read here; CO-RE finds their
+ * offsets in the running kernel's BTF. Every pointer is walked directly, which
+ * the verifier allows for BTF pointers and which a fault turns into a zero, so
+ * no bpf_probe_read_kernel() is needed and lockdown=confidentiality is served.
+ */
+#ifndef BPFAHEAD_CORE_BPF_H
+#define BPFAHEAD_CORE_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#define CORE __attribute__((preserve_access_index))
+
+struct kernfs_node {
+	__u64 id;
+} CORE;
+
+struct kobject {
+	struct kernfs_node *sd;
+} CORE;
+
+struct device {
+	struct kobject kobj;
+} CORE;
+
+struct backing_dev_info {
+	__u64 id;
+	unsigned long ra_pages;
+	struct device *dev;
+	char dev_name[64];
+} CORE;
+
+struct queue_limits {
+	unsigned int max_hw_sectors;
+	unsigned int max_sectors;
+	unsigned int io_min;
+	unsigned int io_opt;
+} CORE;
+
+struct request_queue {
+	struct gendisk *disk; /* since 5.15 */
+	struct queue_limits limits;
+} CORE;
+
+struct gendisk {
+	struct request_queue *queue;
+	struct backing_dev_info *bdi;
+} CORE;
+
+struct block_device {
+	struct gendisk *bd_disk;
+	__u32 bd_dev;
+} CORE;
+
+struct bvec_iter {
+	__u64 bi_sector;
+	unsigned int bi_size;
+} CORE;
+
+struct bio {
+	struct block_device *bi_bdev;
+	__u32 bi_opf;
+	struct bvec_iter bi_iter;
+} CORE;
+
+struct request {
+	struct request_queue *q;
+	__u32 cmd_flags;
+	__u64 io_start_time_ns;
+} CORE;
+
+struct super_block {
+	struct block_device *s_bdev;
+	struct backing_dev_info *s_bdi;
+	unsigned long s_magic;
+} CORE;
+
+struct inode {
+	struct super_block *i_sb;
+	__u32 i_rdev;
+} CORE;
+
+struct address_space {
+	struct inode *host;
+} CORE;
+
+struct file_ra_state {
+	unsigned int size;
+	unsigned int async_size;
+	unsigned int ra_pages;
+} CORE;
+
+struct readahead_control {
+	struct address_space *mapping;
+	unsigned long _index; /* private to mm/, but where the call begins */
+} CORE;
+
+enum req_flag_bits {
+	__REQ_RAHEAD = 19, /* moves between releases: always through bpf_core_enum_value() */
+};
+
+#define REQ_OP_MASK 0xffU /* include/linux/blk_types.h: REQ_OP_BITS is 8 */
+#define REQ_OP_READ 0U
+#define REQ_OP_WRITE 1U
+#define BDEVFS_MAGIC 0x62646576 /* include/uapi/linux/magic.h */
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#endif /* BPFAHEAD_CORE_BPF_H */

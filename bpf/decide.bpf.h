@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The end of a hop: totals to features, features to classes, classes to a
+ * decision, a decision to an event. Runs about twice a second per busy bdi, on
+ * the CPU that found the deadline passed. The policy is explained at the top
+ * of readahead.bpf.c.
+ *
+ * User space writes `config`, `policy`, `models` and `applied`; nothing here
+ * trusts them.
+ */
+#ifndef BPFAHEAD_DECIDE_BPF_H
+#define BPFAHEAD_DECIDE_BPF_H
+
+#include "maps.bpf.h"
+#include "../loader/defaults.h"
+
+#define PAGE_KB 4 /* the smallest page; the helper rounds to the real one and reads back */
+#define HOP_MIN_CALLS 2 /* a hop with fewer lasts longer, up to its share of stretch_ns */
+#define DIRECT_SHARE 64 /* fewer page-cache reads than one in so many change nothing */
+#define CPUS_FOLDED (CPU_MASK_WORDS * 64)
+#define CPU_FOLDS 8 /* 8 x 1,024 CPUs: the largest NR_CPUS of any architecture */
+
+static __always_inline __u64 setting(__u64 value, __u64 preset, __u64 low, __u64 high)
+{
+	if (!value)
+		value = preset;
+	if (value < low)
+		return low;
+	return value > high ? high : value;
+}
+
+#define MS 1000000ULL
+
+static __always_inline void read_settings(const struct config *c, struct settings *s)
+{
+	s->hop_ns = setting(c->hop_ns, DEFAULT_HOP_NS, 10 * MS, 10000 * MS);
+	s->window_ns = setting(c->window_ns, DEFAULT_WINDOW_NS, s->hop_ns, HOPS_MAX * s->hop_ns);
+	s->hops = s->window_ns / s->hop_ns;
+	s->stretch_ns = setting(c->stretch_ns, DEFAULT_STRETCH_NS, s->window_ns, 600000 * MS);
+	s->idle_ns = setting(c->idle_ns, DEFAULT_IDLE_NS, s->hop_ns, 600000 * MS);
+	s->dwell_ns = setting(c->dwell_ns, DEFAULT_DWELL_NS, 10 * MS, 3600000 * MS);
+	s->margin = setting(c->margin < 0 ? 0 : c->margin, DEFAULT_MARGIN, 1, LOGIT_MAX);
+	s->confirm = setting(c->confirm, DEFAULT_CONFIRM, 1, 1000);
+	s->min_calls = setting(c->min_calls, DEFAULT_MIN_CALLS, 1, 1000000);
+	s->floor_kb = setting(c->floor_kb, DEFAULT_FLOOR_KB, RA_KB_HARD_MIN, RA_KB_HARD_MAX);
+	s->cap_kb = setting(c->cap_kb, DEFAULT_CAP_KB, s->floor_kb, RA_KB_HARD_MAX);
+	s->mode = c->mode;
+}
+
+/* --- sums over CPUs ----------------------------------------------------------------------- */
+
+struct sum_context {
+	__u64 bdi_id;
+	__u64 mask; /* of this word's CPUs */
+	__u32 slot;
+	__u32 first_cpu; /* of this word */
+	__u64 total[COUNTERS_MAX];
+};
+
+/* Adds what one CPU of the word has counted; ends the loop after the last of them. */
+static long sum_cpu(__u64 index, struct sum_context *s)
+{
+	__u64 left = s->mask >> (index & 63);
+	__u32 cpu = s->first_cpu + index, fold, i;
+
+	if (!left)
+		return 1;
+	if (!(left & 1))
+		return 0;
+	for (fold = 0; fold < CPU_FOLDS; fold++) {
+		struct bdi_counters *c = bpf_map_lookup_percpu_elem(&counters, &s->slot, cpu);
+
+		if (!c)
+			break;
+		if (c->bdi_id == s->bdi_id)
+			for (i = 0; i < NR_COUNTERS; i++)
+				s->total[i] += c->total[i];
+		cpu += CPUS_FOLDED;
+	}
+	return 0;
+}
+
+/* Sums one word of the mask; called for each. */
+static long sum_word(__u64 word, struct sum_context *s)
+{
+	struct bdi_state *st = bpf_map_lookup_elem(&bdis, &s->slot);
+
+	if (!st)
+		return 1;
+	s->mask = st->cpu_mask[word & (CPU_MASK_WORDS - 1)];
+	s->first_cpu = word * 64;
+	if (s->mask)
+		bpf_loop(64, sum_cpu, s, 0);
+	return 0;
+}
+
+/* Totals of a slot over all CPUs that have touched it. */
+__attribute__((noinline)) int sum_cpus(__u32 slot)
+{
+	struct sum_context s = { .slot = slot };
+	struct bdi_state *st;
+	struct scratch *sc;
+	__u32 zero = 0, i;
+
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	sc = bpf_map_lookup_elem(&scratch, &zero);
+	if (!st || !sc)
+		return -1;
+	s.bdi_id = st->bdi_id;
+	bpf_loop(CPU_MASK_WORDS, sum_word, &s, 0);
+	sc->sum.time_ns = sc->in.now_ns;
+	for (i = 0; i < COUNTERS_MAX; i++)
+		sc->sum.total[i] = s.total[i];
+	return 0;
+}
+
+/* --- windows -------------------------------------------------------------------------------- */
+
+/* What min_calls counts: the page cache's calls, or for a model without them its block reads. */
+static __always_inline __u64 count_calls(const struct window *w, __u32 sources)
+{
+	if (sources & SOURCE_READAHEAD)
+		return window_readahead_calls(w);
+	return w->delta[COUNTER_BLOCK_READS];
+}
+
+/* The part from a boundary to the sum. Returns 0, or -1 if a total ran backwards. */
+__attribute__((noinline)) int part_since(__u32 slot, __u32 back, struct part *p)
+{
+	const struct snapshot *from;
+	struct bdi_state *st;
+	struct scratch *s;
+	__u32 zero = 0, i;
+	__u64 sign;
+
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!st || !s || !p)
+		return -1;
+	from = &st->ring[(st->ring_head - back) & (HOPS_MAX - 1)];
+	p->class_id = CLASS_NONE;
+	p->margin = 0;
+	p->w.ra_pages = s->in.ra_pages;
+	p->w.span_ns = s->sum.time_ns - from->time_ns;
+	sign = p->w.span_ns;
+	for (i = 0; i < COUNTERS_MAX; i++) {
+		p->w.delta[i] = s->sum.total[i] - from->total[i];
+		sign |= p->w.delta[i];
+	}
+	p->calls = count_calls(&p->w, s->sources);
+	return (__s64)sign < 0 ? -1 : 0;
+}
+
+static __always_inline void push_boundary(struct bdi_state *st, const struct snapshot *sum)
+{
+	__u32 i, head = (st->ring_head + 1) & (HOPS_MAX - 1);
+
+	st->ring[head].time_ns = sum->time_ns;
+	for (i = 0; i < COUNTERS_MAX; i++)
+		st->ring[head].total[i] = sum->total[i];
+	st->ring_head = head;
+	if (st->nr_hops < HOPS_MAX)
+		st->nr_hops++;
+}
+
+static __always_inline void forget_confirming(struct bdi_state *st)
+{
+	st->confirm = 0;
+	st->candidate_class = CLASS_NONE;
+	st->previous_hop_class = CLASS_NONE;
+}
+
+/* --- classes -------------------------------------------------------------------------------- */
+
+static __always_inline void classify(struct scratch *s, struct part *p)
+{
+	if (mlp_infer(&s->model, &p->f, &s->mlp))
+		return;
+	p->margin = s->mlp.margin;
+	p->class_id = s->mlp.class_id;
+}
+
+/* Copies the model of a slot to scratch and checks it there. Returns enum model_fault. */
+__attribute__((noinline)) int load_model(__u32 model_slot, __u32 sources)
+{
+	struct model *live;
+	struct scratch *s;
+	__u32 zero = 0;
+	void *inner;
+	int fault;
+
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	inner = bpf_map_lookup_elem(&models, &model_slot);
+	if (!s || !inner)
+		return MODEL_ABSENT;
+	live = bpf_map_lookup_elem(inner, &zero);
+	if (!live)
+		return MODEL_ABSENT;
+	fault = model_fetch(live, &s->model);
+	if (!fault)
+		fault = model_check(&s->model);
+	if (!fault && s->model.header.required_sources & ~sources)
+		fault = MODEL_SILENT_SOURCES;
+	return fault;
+}
+
+static __always_inline void remember_logits(struct bdi_state *st, const struct scratch *s)
+{
+	__u32 i, nr_outputs = s->model.header.nr_outputs;
+
+	for (i = 0; i < MODEL_OUTPUTS_MAX; i++) {
+		st->logits[i] = i < nr_outputs ? s->mlp.logits[i] : 0;
+		st->class_of_logit[i] = s->model.header.class_id[i];
+	}
+	st->nr_outputs = nr_outputs;
+	st->margin = s->mlp.margin;
+}
+
+/* The shadow model answers for the same window; nothing follows from it but two counts. */
+static __always_inline void ask_shadow(struct bdi_state *st, struct scratch *s)
+{
+	st->shadow_class = CLASS_NONE;
+	if (load_model(MODEL_SHADOW, st->sources))
+		return;
+	if (mlp_infer(&s->model, &s->window.f, &s->mlp))
+		return;
+	st->shadow_class = s->mlp.class_id;
+	st->shadow_margin = s->mlp.margin;
+	st->stats.shadow_windows++;
+	if (st->shadow_class == st->window_class)
+		st->stats.shadow_agreed++;
+}
+
+/*
+ * Asks the model about hop and window. Returns -1 if a total ran backwards.
+ *
+ * When the last two hops agree with each other but not with the window, the
+ * pattern has changed, and the window starts again where it did.
+ */
+__attribute__((noinline)) int hop_classify(__u32 slot)
+{
+	struct bdi_state *st;
+	struct scratch *s;
+	__u32 zero = 0;
+
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!st || !s)
+		return -1;
+	features_compute(&s->hop.w, &s->hop.f);
+	features_compute(&s->window.w, &s->window.f);
+	if (st->model_fault) {
+		st->stats.no_model++;
+		if (st->model_fault == MODEL_SILENT_SOURCES)
+			COUNT(model_sources);
+		else
+			COUNT(model_invalid);
+		return 0;
+	}
+	if (st->model_checksum != s->model.header.checksum) {
+		st->model_checksum = s->model.header.checksum;
+		st->model_generation = s->model.header.generation;
+		forget_confirming(st);
+		st->stats.shadow_windows = st->stats.shadow_agreed = 0;
+	}
+	if (s->window.calls < s->set.min_calls) {
+		st->stats.abstained++;
+		return 0;
+	}
+	classify(s, &s->hop);
+	classify(s, &s->window);
+	if (s->hop.class_id != s->window.class_id) {
+		st->stats.disagreed++;
+		if (s->hop.class_id == st->previous_hop_class && s->span > 2) {
+			st->nr_hops = 2;
+			st->stats.restarts++;
+			if (part_since(slot, 1, &s->window))
+				return -1;
+			features_compute(&s->window.w, &s->window.f);
+			classify(s, &s->window);
+		}
+	}
+	remember_logits(st, s);
+	return 0;
+}
+
+/* --- decisions ------------------------------------------------------------------------------ */
+
+static __always_inline bool eligible(const struct bdi_state *st, const struct config *c)
+{
+	struct bdi_name name;
+
+	if (!st->sysfs_ino)
+		return false; /* no directory in sysfs: nothing to write to */
+	if (c->scope == SCOPE_ALL || (c->scope == SCOPE_MOUNTED && st->flags & BDI_FS_SEEN))
+		return true;
+	__builtin_memcpy(name.name, st->name, sizeof(name.name));
+	return bpf_map_lookup_elem(&listed, &name);
+}
+
+/* KB that the policy gives the decided class; 0 leaves readahead alone. */
+static __always_inline __u32 wanted_kb(const struct bdi_state *st, const struct settings *set,
+				       const struct applied *a)
+{
+	__u32 original_kb = a && a->holds_original ? a->original_kb : st->ra_kb;
+	__u64 id = st->bdi_id, default_id = DEFAULT_POLICY_ID;
+	__u32 class_id = st->decided_class, kb;
+	struct policy_row *row;
+	__u8 clamp;
+
+	if (class_id >= CLASSES_MAX || !original_kb)
+		return 0;
+	row = bpf_map_lookup_elem(&policy, &id);
+	if (!row || !row->ra_kb[class_id & (CLASSES_MAX - 1)])
+		row = bpf_map_lookup_elem(&policy, &default_id);
+	if (!row)
+		return 0;
+	kb = row->ra_kb[class_id & (CLASSES_MAX - 1)];
+	if (!kb)
+		return 0;
+	clamp = row->clamp[class_id & (CLASSES_MAX - 1)];
+	if (kb < set->floor_kb)
+		kb = set->floor_kb;
+	if (kb > set->cap_kb)
+		kb = set->cap_kb;
+	if ((clamp == CLAMP_NEVER_LOWER && kb < original_kb) ||
+	    (clamp == CLAMP_NEVER_RAISE && kb > original_kb))
+		kb = original_kb;
+	return kb;
+}
+
+static __noinline void send_event(struct bdi_state *st, const struct scratch *s, __u32 reason)
+{
+	const struct model_header *h = &s->model.header;
+	struct event *e;
+	__u32 i;
+
+	/* One per dwell, and the ring's lock only when there is something to say. */
+	if (s->in.now_ns - st->last_event_ns < s->set.dwell_ns)
+		return;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		st->stats.ring_full++; /* nothing is lost: the level stays, the next hop sends */
+		return;
+	}
+	e->abi_version = BPFAHEAD_ABI_VERSION;
+	e->reason = reason;
+	e->time_ns = s->in.now_ns;
+	e->bdi_id = st->bdi_id;
+	e->sysfs_ino = st->sysfs_ino;
+	__builtin_memcpy(e->name, st->name, sizeof(e->name));
+	e->decision_seq = st->decision_seq;
+	e->model_checksum = st->model_checksum;
+	e->model_generation = st->model_generation;
+	e->wanted_kb = st->wanted_kb;
+	e->ra_kb = st->ra_kb;
+	e->io_opt_bytes = s->in.io_opt;
+	e->max_sectors = s->in.max_sectors;
+	e->margin = st->margin;
+	e->mode = s->set.mode;
+	e->old_class = st->old_class;
+	e->new_class = st->decided_class;
+	e->limits_changed = st->limits_changed;
+	e->nr_inputs = h->nr_inputs;
+	e->window_calls = st->window_calls;
+	for (i = 0; i < MODEL_INPUTS_MAX; i++)
+		e->input_feature[i] = h->inputs[i].feature;
+	for (i = 0; i < FEATURES_MAX; i++)
+		e->features[i] = s->window.f.value[i];
+	bpf_ringbuf_submit(e, 0);
+	st->last_event_ns = s->in.now_ns;
+	st->limits_changed = 0;
+	st->stats.events++;
+}
+
+/* The level: is what we want answered, and is what was accepted still there? */
+static __always_inline __u32 event_due(struct bdi_state *st, const struct scratch *s,
+				       const struct applied *a, bool limits_moved)
+{
+	bool foreign = a && a->status == APPLIED_ACCEPTED && st->ra_kb != a->accepted_kb &&
+		       s->in.now_ns >= a->busy_until_ns;
+
+	/* A limit that moved in an earlier hop explains no value of this one. */
+	st->limits_changed = foreign && (st->limits_changed || limits_moved);
+	if (!st->wanted_kb)
+		return 0;
+	if (!a)
+		return EVENT_DECISION;
+	if (a->status == APPLIED_STOOD_BACK)
+		return 0;
+	if (foreign)
+		return EVENT_FOREIGN;
+	if (a->decision_seq != st->decision_seq)
+		return EVENT_DECISION;
+	if (a->status == APPLIED_REFUSED && s->in.now_ns >= a->retry_ns)
+		return EVENT_RETRY;
+	if (a->status == APPLIED_RECOMMENDED && s->set.mode == MODE_ACT)
+		return EVENT_DECISION;
+	return 0;
+}
+
+/* Counts confirming hops. True when enough of them in a row name another class. */
+static __always_inline bool confirmed(struct bdi_state *st, const struct scratch *s)
+{
+	__s32 margin = s->window.margin < s->hop.margin ? s->window.margin : s->hop.margin;
+	__u32 class_id = s->window.class_id;
+
+	if (class_id == CLASS_NONE || class_id != s->hop.class_id) {
+		st->confirm = 0;
+		return false;
+	}
+	if (margin < s->set.margin) {
+		st->stats.low_margin++;
+		st->confirm = 0;
+		return false;
+	}
+	if (st->candidate_class != class_id) {
+		st->candidate_class = class_id;
+		st->confirm = 0;
+	}
+	if (st->confirm < s->set.confirm)
+		st->confirm++;
+	return st->confirm >= s->set.confirm && class_id != st->decided_class &&
+	       s->in.now_ns - st->decided_ns >= s->set.dwell_ns;
+}
+
+/* Takes the decision that is due, and tells the helper as long as it has not answered. */
+__attribute__((noinline)) int hop_decide(__u32 slot)
+{
+	struct applied *a;
+	struct bdi_state *st;
+	struct config *c;
+	struct scratch *s;
+	__u32 zero = 0, kb, reason;
+	bool limits_moved;
+	__u64 id;
+
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	c = bpf_map_lookup_elem(&config, &zero);
+	if (!st || !s || !c)
+		return -1;
+	limits_moved = st->limits_sig && s->in.limits_sig && s->in.limits_sig != st->limits_sig;
+	if (s->in.limits_sig)
+		st->limits_sig = s->in.limits_sig;
+	if (!eligible(st, c)) {
+		st->flags &= ~BDI_ELIGIBLE;
+		return 0;
+	}
+	st->flags |= BDI_ELIGIBLE;
+	if (s->set.mode != MODE_ACT && s->set.mode != MODE_RECOMMEND)
+		return 0;
+	if (confirmed(st, s)) {
+		st->old_class = st->decided_class;
+		st->decided_class = st->candidate_class;
+		st->decided_ns = s->in.now_ns;
+		st->decision_seq++;
+		st->stats.decisions++;
+	}
+	/* Policy and settings may have changed under a class that has not. */
+	id = st->bdi_id;
+	a = bpf_map_lookup_elem(&applied, &id);
+	kb = wanted_kb(st, &s->set, a);
+	if (kb != st->wanted_kb) {
+		st->wanted_kb = kb;
+		st->decision_seq++;
+	}
+	reason = event_due(st, s, a, limits_moved);
+	if (reason)
+		send_event(st, s, reason);
+	return 0;
+}
+
+static __always_inline void record_part(struct window_part *out, const struct part *p)
+{
+	__u32 i;
+
+	out->span_ns = p->w.span_ns;
+	out->calls = p->calls;
+	for (i = 0; i < FEATURES_MAX; i++)
+		out->features[i] = p->f.value[i];
+	for (i = 0; i < MODEL_OUTPUTS_MAX; i++)
+		out->logits[i] = 0;
+	out->margin = p->margin;
+	out->class_id = p->class_id;
+	out->pad[0] = out->pad[1] = out->pad[2] = 0;
+}
+
+static __noinline void record_window(const struct bdi_state *st, const struct scratch *s)
+{
+	struct window_record *r = bpf_ringbuf_reserve(&windows, sizeof(*r), 0);
+	__u32 i;
+
+	if (!r) {
+		COUNT(windows_dropped);
+		return;
+	}
+	r->abi_version = BPFAHEAD_ABI_VERSION;
+	r->ra_kb = st->ra_kb;
+	r->time_ns = s->in.now_ns;
+	r->bdi_id = st->bdi_id;
+	r->sysfs_ino = st->sysfs_ino;
+	r->model_checksum = st->model_checksum;
+	__builtin_memcpy(r->name, st->name, sizeof(r->name));
+	record_part(&r->window, &s->window);
+	record_part(&r->hop, &s->hop);
+	if (s->window.class_id != CLASS_NONE)
+		for (i = 0; i < MODEL_OUTPUTS_MAX; i++)
+			r->window.logits[i] = st->logits[i];
+	bpf_ringbuf_submit(r, 0);
+}
+
+/*
+ * Cuts the window and the last hop out of the past.
+ *
+ * Returns 1 if there is something to classify, 0 if the hop goes on or has only
+ * just begun, -1 if a total ran backwards.
+ */
+__attribute__((noinline)) int hop_windows(__u32 slot)
+{
+	struct bdi_state *st;
+	struct scratch *s;
+	__u32 zero = 0, back;
+
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!st || !s)
+		return -1;
+	if (s->in.idle || !st->nr_hops || st->nr_hops > HOPS_MAX) {
+		if (st->nr_hops)
+			st->stats.idle++;
+		st->nr_hops = 0;
+		forget_confirming(st);
+		push_boundary(st, &s->sum);
+		return 0;
+	}
+	st->model_fault = load_model(MODEL_ACTING, st->sources);
+	s->sources = st->model_fault ? st->sources : s->model.header.required_sources;
+	if (part_since(slot, 0, &s->hop))
+		return -1;
+	if (s->hop.calls < HOP_MIN_CALLS && s->hop.w.span_ns * s->set.hops < s->set.stretch_ns) {
+		st->hop_deadline_ns = s->in.now_ns + s->set.hop_ns / 4;
+		return 0;
+	}
+	/* The hop reaches back as far as min_calls needs; the window as far as it may. */
+	s->span = st->nr_hops < s->set.hops ? st->nr_hops : s->set.hops;
+	for (back = 1; back < HOPS_MAX; back++) {
+		if (s->hop.calls >= s->set.min_calls || back >= s->span)
+			break;
+		if (part_since(slot, back, &s->hop))
+			return -1;
+	}
+	if (part_since(slot, s->span - 1, &s->window))
+		return -1;
+	return 1;
+}
+
+/*
+ * hop_end - end the hop of a slot
+ * @slot: claimed by the caller, whose scratch (marked busy) holds the input
+ *
+ * This and the functions it is made of are global functions: each is verified
+ * once, by itself. Returns 0.
+ */
+__attribute__((noinline)) int hop_end(__u32 slot)
+{
+	struct bdi_state *st;
+	struct config *c;
+	struct scratch *s;
+	__u32 zero = 0, i;
+	int ready;
+
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	c = bpf_map_lookup_elem(&config, &zero);
+	if (!st || !s || !c)
+		return 0;
+	read_settings(c, &s->set);
+	st->ra_kb = s->in.ra_pages * PAGE_KB;
+	st->hop_deadline_ns = s->in.now_ns + s->set.hop_ns;
+	if (s->set.mode == MODE_EMERGENCY) {
+		st->nr_hops = 0;
+		return 0;
+	}
+	if (sum_cpus(slot))
+		return 0;
+	ready = hop_windows(slot);
+	if (!ready)
+		return 0;
+	if (ready < 0 || hop_classify(slot)) {
+		st->stats.negative++;
+		st->nr_hops = 0;
+		forget_confirming(st);
+		push_boundary(st, &s->sum);
+		return 0;
+	}
+	st->stats.windows++;
+	st->evaluated_ns = s->in.now_ns;
+	st->window_calls = s->window.calls;
+	st->window_span_ns = s->window.w.span_ns;
+	st->window_class = s->window.class_id;
+	st->hop_class = s->hop.class_id;
+	for (i = 0; i < FEATURES_MAX; i++)
+		st->features[i] = s->window.f.value[i];
+	if (c->record)
+		record_window(st, s);
+	/*
+	 * A model without the page cache's own signal: O_DIRECT reads, which
+	 * readahead cannot touch, must not move it.
+	 */
+	if (!(s->sources & SOURCE_READAHEAD) &&
+	    s->window.w.delta[COUNTER_BLOCK_RAHEAD_READS] * DIRECT_SHARE <
+		    s->window.w.delta[COUNTER_BLOCK_READS])
+		s->window.class_id = CLASS_NONE;
+	hop_decide(slot);
+	st->previous_hop_class = st->hop_class;
+	if (!st->model_fault)
+		ask_shadow(st, s);
+	push_boundary(st, &s->sum);
+	return 0;
+}
+
+#endif /* BPFAHEAD_DECIDE_BPF_H */

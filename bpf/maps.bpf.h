@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All maps. Every object declares them alike and is loaded onto the same
+ * pinned ones. docs/design.md sums up their memory.
+ */
+#ifndef BPFAHEAD_MAPS_BPF_H
+#define BPFAHEAD_MAPS_BPF_H
+
+#include "core.bpf.h"
+#include "features.h"
+#include "mlp.h"
+
+/* What one CPU has seen of one bdi. The tag says whose totals these are. */
+struct bdi_counters {
+	__u64 bdi_id; /* 0: none */
+	__u64 jiffy; /* of the last event here: the clock is read only when it moves */
+	__u64 slot_seq;
+	__u64 last_end; /* sector after the last block read; 0: none yet */
+	__u64 stream_end[STREAMS]; /* the same of the last few streams */
+	__u32 stream_next; /* the one to forget next */
+	__u32 pad;
+	__u64 total[COUNTERS_MAX];
+};
+
+/* What the hook that ends a hop knows and hop_end() needs. */
+struct hop_input {
+	__u64 now_ns;
+	__u64 ra_pages;
+	__u64 limits_sig;
+	__u32 io_opt;
+	__u32 max_sectors;
+	__u32 idle; /* what came before is left over from before an idle spell */
+	__u32 pad;
+};
+
+/* Settings in force: the configured ones, defaults where they are 0, within bounds. */
+struct settings {
+	__u64 hop_ns, window_ns, stretch_ns, idle_ns, dwell_ns;
+	__s32 margin;
+	__u32 confirm, min_calls, floor_kb, cap_kb, hops, mode;
+};
+
+/* A part of the recent past and what the model says of it. */
+struct part {
+	struct window w;
+	struct mlp_features f;
+	__u64 calls;
+	__s32 margin;
+	__u32 class_id; /* CLASS_NONE: too few calls, or no model */
+};
+
+/* One hop end's working memory. */
+struct scratch {
+	__u64 busy; /* programs can be preempted: one hop end at a time on a CPU */
+	struct hop_input in;
+	struct settings set;
+	struct snapshot sum;
+	struct part window, hop;
+	__u32 span; /* hops in the window, this one included */
+	__u32 sources; /* that the model needs; without a model, those that have spoken */
+	struct mlp_scratch mlp;
+	struct model model;
+};
+
+struct allocator {
+	__u64 lock; /* 1 while a CPU gives or takes a slot */
+	__u64 next_slot_seq;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BDI_SLOTS);
+	__type(key, __u32);
+	__type(value, struct bdi_state);
+} bdis SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BDI_SLOTS);
+	__type(key, __u32);
+	__type(value, struct bdi_counters);
+} counters SEC(".maps");
+
+/* Where a bdi lives if not in its home slot, id modulo BDI_SLOTS; and whether at all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BDI_SLOTS);
+	__type(key, __u64);
+	__type(value, __u32);
+} bdi_slots SEC(".maps");
+
+/* dev_t of disks and partitions -> bdi id, for reads of raw devices through the page cache. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, __u32);
+	__type(value, __u64);
+} bdevs SEC(".maps");
+
+struct inner_model {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct model);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, NR_MODEL_SLOTS);
+	__type(key, __u32);
+	__array(values, struct inner_model);
+} models SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BDI_SLOTS + 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct policy_row);
+} policy SEC(".maps");
+
+struct bdi_name {
+	char name[BDI_NAME_LEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BDI_SLOTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bdi_name);
+	__type(value, __u32);
+} listed SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, APPLIED_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct applied);
+} applied SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EVENTS_RING_BYTES);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, WINDOWS_RING_BYTES);
+} windows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct global_stats);
+} stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct allocator);
+} allocator SEC(".maps");
+
+static __always_inline struct global_stats *global_stats(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+#define COUNT(name)                                                                            \
+	do {                                                                                   \
+		struct global_stats *g_ = global_stats();                                      \
+		if (g_)                                                                        \
+			g_->name++;                                                            \
+	} while (0)
+
+#endif /* BPFAHEAD_MAPS_BPF_H */

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The readahead layer, for both of its forms: calls of the page cache's
+ * readahead functions (mm/readahead.c), which happen only on cache misses and
+ * on hits of a marker page, per stream, for any file system.
+ */
+#ifndef BPFAHEAD_READAHEAD_LAYER_BPF_H
+#define BPFAHEAD_READAHEAD_LAYER_BPF_H
+
+#include "account.bpf.h"
+
+/*
+ * Reads of a raw device show only its dev_t. They are counted once the block
+ * hook has seen the device; the hop is then ended by that hook, which has the
+ * bdi at hand.
+ */
+static __noinline struct bdi_counters *raw_device_counters(__u32 dev)
+{
+	struct bdi_counters *c;
+	struct bdi_state *st;
+	__u32 *slot;
+	__u64 *id;
+
+	id = bpf_map_lookup_elem(&bdevs, &dev);
+	if (!id) {
+		COUNT(unknown_bdev);
+		return NULL;
+	}
+	slot = bpf_map_lookup_elem(&bdi_slots, id);
+	if (!slot)
+		return NULL;
+	c = bpf_map_lookup_elem(&counters, slot);
+	st = bpf_map_lookup_elem(&bdis, slot);
+	if (!c || !st || st->bdi_id != *id)
+		return NULL;
+	if (c->bdi_id != *id || c->slot_seq != st->slot_seq)
+		adopt_counters(c, st, *id);
+	if (~st->sources & SOURCE_READAHEAD)
+		__sync_fetch_and_or(&st->sources, SOURCE_READAHEAD);
+	return c;
+}
+
+static __always_inline struct bdi_counters *inode_counters(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	struct backing_dev_info *bdi;
+	__u64 id;
+
+	if (sb->s_magic == BDEVFS_MAGIC)
+		return raw_device_counters(inode->i_rdev);
+	bdi = sb->s_bdi;
+	id = bdi->id;
+	if (!id)
+		return NULL;
+	return counters_of(bdi, sb->s_bdev->bd_disk->queue, id, SOURCE_READAHEAD, BDI_FS_SEEN);
+}
+
+/* A miss: the page asked for is not in the cache. */
+static __always_inline void account_sync(struct inode *inode, __u64 index, __u64 req_count)
+{
+	struct bdi_counters *c = inode_counters(inode);
+
+	if (!c)
+		return;
+	c->total[COUNTER_SYNC_CALLS]++;
+	c->total[COUNTER_SYNC_PAGES] += req_count;
+	if (!index)
+		c->total[COUNTER_SYNC_HEADS]++;
+}
+
+/* A hit of the marker that an earlier window left: the stream goes on. */
+static __always_inline void account_async(struct inode *inode, __u64 req_count)
+{
+	struct bdi_counters *c = inode_counters(inode);
+
+	if (!c)
+		return;
+	c->total[COUNTER_ASYNC_CALLS]++;
+	c->total[COUNTER_ASYNC_PAGES] += req_count;
+}
+
+/*
+ * A window is about to be read. do_sync_mmap_readahead() (mm/filemap.c) reads
+ * around a fault with size = ra_pages and async_size = ra_pages / 4, which
+ * sequential read(2) never does.
+ */
+static __always_inline void account_order(struct inode *inode, struct file_ra_state *ra)
+{
+	struct bdi_counters *c = inode_counters(inode);
+	__u32 size, ra_pages;
+
+	if (!c)
+		return;
+	size = ra->size;
+	ra_pages = ra->ra_pages;
+	c->total[COUNTER_ORDER_CALLS]++;
+	c->total[COUNTER_ORDER_PAGES] += size;
+	c->total[COUNTER_ORDER_RA_PAGES] += ra_pages;
+	if (size == ra_pages && ra->async_size == ra_pages / 4)
+		c->total[COUNTER_AROUND_CALLS]++;
+}
+
+#endif /* BPFAHEAD_READAHEAD_LAYER_BPF_H */
