@@ -101,7 +101,7 @@ int model_set_neuron(struct model *model, unsigned int layer, unsigned int out, 
 /* model_fetch() holds the other end; a unit test keeps the two together. */
 static __u64 model_checksum(const struct model *model)
 {
-	const __u64 *header = (const __u64 *)&model->header;
+	const model_word *header = (const model_word *)&model->header;
 	unsigned int i, nr_words = model->header.payload_bytes / 8;
 	__u64 lane[4] = {1, 2, 3, 4};
 

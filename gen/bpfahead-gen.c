@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+/* bpfahead-gen: from labelled windows to the weights that the kernel programs use. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+#ifndef BPFAHEAD_VERSION
+#define BPFAHEAD_VERSION "0.1.0"
+#endif
+
+const char *argp_program_version = "bpfahead-gen " BPFAHEAD_VERSION;
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *text;
+} commands[] = {
+	{"train", command_train, "fit a model to recorded windows"},
+	{"crossval", command_crossval, "accuracy on runs that training did not see"},
+	{"eval", command_eval, "accuracy of a model on recorded windows"},
+	{"dataset", command_dataset, "merge recordings into one file"},
+	{"info", command_info, "show a model file"},
+};
+
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+struct main_arguments {
+	const struct command *command;
+	int index; /* of its name in argv */
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct main_arguments *arguments = state->input;
+	size_t i;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		for (i = 0; i < NR_COMMANDS; i++)
+			if (!strcmp(arg, commands[i].name))
+				arguments->command = &commands[i];
+		if (!arguments->command)
+			argp_error(state, "unknown command %s", arg);
+		arguments->index = state->next - 1;
+		state->next = state->argc; /* the rest is the command's */
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which command?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static char *help_filter(int key, const char *text, void *input)
+{
+	char *list;
+	size_t size, i;
+	FILE *out;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	out = open_memstream(&list, &size);
+	if (!out)
+		return (char *)text;
+	fputs("Commands:\n", out);
+	for (i = 0; i < NR_COMMANDS; i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].text);
+	fprintf(out, "\nbpfahead-gen COMMAND --help tells more.\n");
+	fprintf(out, "Exit status: 0 done, %d input or output at fault, %d usage.", EXIT_INPUT,
+		EXIT_USAGE);
+	fclose(out);
+	return list;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "COMMAND [ARGUMENT...]",
+		.doc = "Make, measure and show the models of bpfahead.\v",
+		.help_filter = help_filter,
+	};
+	struct main_arguments arguments = {0};
+	char *name;
+	int ret;
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments))
+		return EXIT_USAGE;
+	if (asprintf(&name, "bpfahead-gen %s", arguments.command->name) < 0)
+		return EXIT_INPUT;
+	argv[arguments.index] = name;
+	ret = arguments.command->run(argc - arguments.index, argv + arguments.index);
+	if (fflush(stdout) || ferror(stdout)) {
+		perror("bpfahead-gen: standard output");
+		ret = EXIT_INPUT;
+	}
+	free(name);
+	return ret;
+}
+
+int failed(const struct fault *why)
+{
+	fprintf(stderr, "bpfahead-gen: %s\n", why->text);
+	return EXIT_INPUT;
+}
+
+int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed, struct fault *why)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < nr; i++) {
+		ret = dataset_read(d, paths[i], needed, why);
+		if (ret)
+			return ret;
+	}
+	if (d->dropped)
+		fprintf(stderr, "%zu windows dropped: fewer than %d readahead calls\n", d->dropped,
+			DATASET_MIN_CALLS);
+	if (!d->nr_rows)
+		return fault_set(why, EINVAL, "no window has %d readahead calls or more",
+				 DATASET_MIN_CALLS);
+	return 0;
+}

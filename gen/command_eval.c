@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* eval, dataset and info. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../loader/model_file.h"
+#include "../loader/names.h"
+#include "commands.h"
+#include "evaluate.h"
+
+enum option_key {
+	KEY_JSON = 0x100,
+	KEY_FLOAT,
+	KEY_HEX,
+};
+
+struct arguments {
+	const char *output, *float_path;
+	bool json, hex;
+	char **files;
+	unsigned int nr_files;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 'o':
+		arguments->output = arg;
+		return 0;
+	case KEY_JSON:
+		arguments->json = true;
+		return 0;
+	case KEY_FLOAT:
+		arguments->float_path = arg;
+		return 0;
+	case KEY_HEX:
+		arguments->hex = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		arguments->files = state->argv + state->next;
+		arguments->nr_files = state->argc - state->next;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int read_model(const char *path, struct model *model, struct fault *why)
+{
+	const char *reason = model_read(path, model);
+
+	return reason ? fault_set(why, EINVAL, "%s: %s", path, reason) : 0;
+}
+
+/* --- eval ----------------------------------------------------------------------------------- */
+
+static int print_json(const struct model *model, const struct evaluation *e, struct fault *why)
+{
+	cJSON *json = evaluation_json(e);
+	char checksum[17], *text;
+
+	snprintf(checksum, sizeof(checksum), "%016" PRIx64, (uint64_t)model->header.checksum);
+	cJSON_AddStringToObject(json, "model_checksum", checksum);
+	text = cJSON_Print(json);
+	cJSON_Delete(json);
+	if (!text)
+		return fault_set(why, ENOMEM, "out of memory");
+	puts(text);
+	free(text);
+	return 0;
+}
+
+static int evaluate_files(const struct arguments *arguments, struct dataset *d,
+			  struct network *network, struct fault *why)
+{
+	struct evaluation e = {0};
+	struct model model;
+	uint32_t needed = 0;
+	unsigned int i;
+	int ret;
+
+	ret = read_model(arguments->files[0], &model, why);
+	if (ret)
+		return ret;
+	if (arguments->float_path) {
+		ret = network_read(arguments->float_path, network, &model, why);
+		if (ret)
+			return ret;
+	}
+	for (i = 0; i < model.header.nr_inputs; i++)
+		needed |= 1U << model.header.inputs[i].feature;
+	ret = read_files(d, arguments->files + 1, arguments->nr_files - 1, needed, why);
+	if (ret)
+		return ret;
+	evaluate(&model, d, NULL, PART_TEST, arguments->float_path ? network : NULL, NULL, &e);
+	if (arguments->json)
+		return print_json(&model, &e, why);
+	evaluation_print(stdout, arguments->files[0], &e);
+	return 0;
+}
+
+int command_eval(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{"json", KEY_JSON, NULL, 0, "for scripts", 0},
+		{"float", KEY_FLOAT, "FILE.float.json", 0,
+		 "compare with the network that `train --keep-float` wrote", 0},
+		{0},
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "MODEL.bin DATA.csv...",
+		.doc = "Say how a model classifies recorded windows, computed by the kernel's own "
+		       "integer code.",
+	};
+	struct network *network = calloc(1, sizeof(*network));
+	struct arguments arguments = {0};
+	struct dataset d = {0};
+	struct fault why;
+	int ret;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
+		return EXIT_USAGE;
+	if (arguments.nr_files < 2) {
+		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
+		return EXIT_USAGE;
+	}
+	ret = network ? evaluate_files(&arguments, &d, network, &why) :
+			fault_set(&why, ENOMEM, "out of memory");
+	free(network);
+	dataset_free(&d);
+	return ret ? failed(&why) : EXIT_OK;
+}
+
+/* --- dataset -------------------------------------------------------------------------------- */
+
+static void print_summary(const struct dataset *d)
+{
+	unsigned int id;
+
+	printf("%zu windows of %u runs:", d->nr_rows, d->nr_runs);
+	for (id = 0; id < CLASSES_MAX; id++)
+		if (dataset_count(d, NULL, PART_TRAIN, (int)id))
+			printf(" %s %zu", class_name(id),
+			       dataset_count(d, NULL, PART_TRAIN, (int)id));
+	printf("\n");
+}
+
+int command_dataset(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{"output", 'o', "DATA.csv[.gz]", 0, "where it goes (required)", 0},
+		{0},
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "DATA.csv... -o DATA.csv[.gz]",
+		.doc = "Merge recordings into one file with the column `run`, the name of the file "
+		       "that "
+		       "each window comes from. Windows with too few calls are left out and "
+		       "counted.",
+	};
+	struct arguments arguments = {0};
+	struct dataset d = {0};
+	struct fault why;
+	int ret;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
+		return EXIT_USAGE;
+	if (!arguments.nr_files || !arguments.output) {
+		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
+		return EXIT_USAGE;
+	}
+	ret = read_files(&d, arguments.files, arguments.nr_files, 0, &why);
+	if (!ret)
+		ret = dataset_write(&d, arguments.output, &why);
+	if (!ret)
+		print_summary(&d);
+	dataset_free(&d);
+	return ret ? failed(&why) : EXIT_OK;
+}
+
+/* --- info ----------------------------------------------------------------------------------- */
+
+static void print_layers(const struct model *model)
+{
+	const struct model_header *h = &model->header;
+	unsigned int nr_in = h->nr_inputs, layer, out, in;
+
+	for (layer = 0; layer < h->nr_layers; layer++) {
+		int largest_bias = 0, largest_mult = 0, smallest_mult = INT32_MAX, largest = 0;
+
+		for (out = 0; out < h->layer_size[layer]; out++) {
+			int bias, mult;
+
+			model_neuron(model, layer, out, &bias, &mult);
+			if (abs(bias) > largest_bias)
+				largest_bias = abs(bias);
+			if (mult > largest_mult)
+				largest_mult = mult;
+			if (mult < smallest_mult)
+				smallest_mult = mult;
+			for (in = 0; in < nr_in; in++)
+				if (abs(model_weight(model, layer, out, in)) > largest)
+					largest = abs(model_weight(model, layer, out, in));
+		}
+		printf("layer %u: %u -> %u, shift %u, |weight| <= %d, |bias| <= %d, "
+		       "multipliers %d to %d\n",
+		       layer, nr_in, h->layer_size[layer], h->layer_shift[layer], largest,
+		       largest_bias, smallest_mult, largest_mult);
+		nr_in = h->layer_size[layer];
+	}
+}
+
+static void print_model(const char *path, const struct model *model)
+{
+	static const char *const transforms[] = {"linear", "log2"};
+	const struct model_header *h = &model->header;
+	char sources[64];
+	unsigned int i;
+
+	printf("file: %s, %zu bytes, format %u\n", path, model_file_bytes(model),
+	       h->format_version);
+	printf("name: %.*s\n", MODEL_NAME_LEN, h->name);
+	printf("generation: %llu\n", (unsigned long long)h->generation);
+	printf("checksum: %016llx\n", (unsigned long long)h->checksum);
+	printf("sources: %s\n", source_names(h->required_sources, sources, sizeof(sources)));
+	printf("shape: %u", h->nr_inputs);
+	for (i = 0; i < h->nr_layers; i++)
+		printf("-%u", h->layer_size[i]);
+	printf("\nclasses:");
+	for (i = 0; i < h->nr_outputs; i++)
+		printf(" %s(%u)", class_name(h->class_id[i]), h->class_id[i]);
+	printf("\n");
+	for (i = 0; i < h->nr_inputs; i++) {
+		const struct model_input *in = &h->inputs[i];
+
+		printf("input %u: %s(%u) %s, offset %lld, pre_shift %u, scale %d\n", i,
+		       feature_name(in->feature), in->feature, transforms[in->transform],
+		       (long long)in->offset, in->pre_shift, in->scale);
+	}
+	print_layers(model);
+}
+
+static void print_hex(const struct model *model)
+{
+	const unsigned char *bytes = (const unsigned char *)model;
+	size_t i;
+
+	for (i = 0; i < sizeof(*model); i++)
+		printf("%s%02x", i ? " " : "", bytes[i]);
+	printf("\n");
+}
+
+int command_info(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{"hex", KEY_HEX, NULL, 0,
+		 "the whole map value as hexadecimal bytes, for `bpftool map update ... value hex`",
+		 0},
+		{0},
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "MODEL.bin",
+		.doc = "Show a model file; - reads standard input.",
+	};
+	struct arguments arguments = {0};
+	struct model model;
+	struct fault why;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
+		return EXIT_USAGE;
+	if (arguments.nr_files != 1) {
+		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
+		return EXIT_USAGE;
+	}
+	if (read_model(arguments.files[0], &model, &why))
+		return failed(&why);
+	if (arguments.hex)
+		print_hex(&model);
+	else
+		print_model(arguments.files[0], &model);
+	return EXIT_OK;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The subcommands. Each parses its own arguments and returns an exit status. */
+#ifndef BPFAHEAD_GEN_COMMANDS_H
+#define BPFAHEAD_GEN_COMMANDS_H
+
+#include <argp.h>
+
+#include "fault.h"
+#include "train.h"
+
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_INPUT = 1, /* input, output or data at fault: one line on standard error says which */
+	EXIT_USAGE = 2,
+};
+
+int command_train(int argc, char **argv);
+int command_crossval(int argc, char **argv);
+int command_eval(int argc, char **argv);
+int command_dataset(int argc, char **argv);
+int command_info(int argc, char **argv);
+
+/* Options that train and crossval share, as an argp child. */
+struct training_arguments {
+	struct train_options options;
+	double validation; /* share of the runs of each class */
+};
+
+extern const struct argp training_argp;
+void training_arguments_init(struct training_arguments *arguments);
+
+/* Reads every file; a note on standard error counts what was dropped. */
+int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed,
+	       struct fault *why);
+
+/* Prints the line of a fault and returns EXIT_INPUT. */
+int failed(const struct fault *why);
+
+#endif

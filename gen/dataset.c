@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "../bpf/features.h"
+#include "../loader/names.h"
+#include "dataset.h"
+
+#define COLUMNS_MAX 128
+#define COLUMN_OTHER -1
+enum column {
+	/* 0..FEATURES_MAX - 1: the feature of that id */
+	COLUMN_LABEL = FEATURES_MAX,
+	COLUMN_RUN,
+	COLUMN_PART,
+	COLUMN_TIME,
+	COLUMN_SPAN,
+	COLUMN_CALLS,
+	COLUMN_RA_KB,
+	NR_COLUMNS,
+};
+
+static const char *const fixed_columns[] = {"label",   "run",   "part", "time_ns",
+					    "span_ns", "calls", "ra_kb"};
+
+struct reader {
+	const char *path;
+	unsigned long line;
+	gzFile file;
+	char *text;
+	size_t room;
+	int columns[COLUMNS_MAX]; /* enum column, by position */
+	unsigned int nr_columns;
+};
+
+static const char *column_name(int column)
+{
+	return column < FEATURES_MAX ? feature_name(column) : fixed_columns[column - FEATURES_MAX];
+}
+
+static int column_from_name(const char *name)
+{
+	int id = feature_from_name(name);
+	unsigned int i;
+
+	if (id >= 0)
+		return id;
+	for (i = 0; i < sizeof(fixed_columns) / sizeof(fixed_columns[0]); i++)
+		if (!strcmp(name, fixed_columns[i]))
+			return COLUMN_LABEL + (int)i;
+	return COLUMN_OTHER;
+}
+
+/* One line without its newline into r->text. 1: a line, 0: end of file, or -errno. */
+static int read_line(struct reader *r, struct fault *why)
+{
+	size_t used = 0;
+	int error;
+
+	for (;;) {
+		const char *message;
+
+		if (r->room - used < 2) {
+			size_t room = r->room ? 2 * r->room : 4096;
+			char *text = realloc(r->text, room);
+
+			if (!text)
+				return fault_set(why, ENOMEM, "%s: out of memory", r->path);
+			r->text = text;
+			r->room = room;
+		}
+		if (!gzgets(r->file, r->text + used, (int)(r->room - used))) {
+			message = gzerror(r->file, &error);
+			if (error == Z_ERRNO)
+				return fault_set(why, errno, "%s: %s", r->path, strerror(errno));
+			if (error != Z_OK && error != Z_STREAM_END)
+				return fault_set(why, EIO, "%s: damaged or truncated: %s", r->path,
+						 message);
+			if (!used)
+				return 0;
+			return fault_set(why, EINVAL,
+					 "%s:%lu: the last line has no end: truncated file?",
+					 r->path, r->line + 1);
+		}
+		used += strlen(r->text + used);
+		if (used && r->text[used - 1] == '\n')
+			break;
+		/* gzgets() stops at a NUL only by how we measure: such a line never ends. */
+		if (used + 1 < r->room && !gzeof(r->file))
+			return fault_set(why, EINVAL, "%s:%lu: a NUL byte: not a CSV file", r->path,
+					 r->line + 1);
+	}
+	r->text[--used] = '\0';
+	if (used && r->text[used - 1] == '\r')
+		r->text[--used] = '\0';
+	r->line++;
+	return 1;
+}
+
+/* Splits r->text at its commas, in place. Returns the number of fields, at most COLUMNS_MAX. */
+static unsigned int split_fields(struct reader *r, char **fields)
+{
+	unsigned int nr = 0;
+	char *rest = r->text;
+
+	while (rest && nr < COLUMNS_MAX)
+		fields[nr++] = strsep(&rest, ",");
+	return rest ? COLUMNS_MAX + 1 : nr;
+}
+
+static int read_header(struct reader *r, uint32_t needed, uint32_t *features, struct fault *why)
+{
+	char *fields[COLUMNS_MAX];
+	uint64_t seen = 0;
+	unsigned int i;
+	int ret;
+
+	ret = read_line(r, why);
+	if (ret < 0)
+		return ret;
+	if (!ret)
+		return fault_set(why, EINVAL, "%s: empty file", r->path);
+	r->nr_columns = split_fields(r, fields);
+	if (r->nr_columns > COLUMNS_MAX)
+		return fault_set(why, EINVAL, "%s:1: more than %d columns", r->path, COLUMNS_MAX);
+	for (i = 0; i < r->nr_columns; i++) {
+		int column = column_from_name(fields[i]);
+
+		r->columns[i] = column;
+		if (column == COLUMN_OTHER)
+			continue;
+		if (seen & 1ULL << column)
+			return fault_set(why, EINVAL, "%s:1: column %s appears twice", r->path,
+					 fields[i]);
+		seen |= 1ULL << column;
+	}
+	for (i = 0; i < NR_COLUMNS; i++) {
+		bool need =
+			i < FEATURES_MAX ? needed >> i & 1 : i == COLUMN_LABEL || i == COLUMN_CALLS;
+
+		if (need && !(seen >> i & 1))
+			return fault_set(why, EINVAL, "%s:1: no column %s", r->path,
+					 column_name((int)i));
+	}
+	*features = seen & ((1ULL << FEATURES_MAX) - 1);
+	return 0;
+}
+
+static int parse_number(const struct reader *r, const char *text, int column, uint64_t *value,
+			struct fault *why)
+{
+	char *end;
+
+	errno = 0;
+	/* strtoull() takes a sign and leading blanks; a counter has neither. */
+	*value = strtoull(text, &end, 10);
+	if (errno == ERANGE)
+		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s: out of range", r->path, r->line,
+				 column_name(column), text);
+	if (*text < '0' || *text > '9' || *end)
+		return fault_set(why, EINVAL,
+				 "%s:%lu: %s is \"%.40s\", not a whole number of 0 or more",
+				 r->path, r->line, column_name(column), text);
+	if (column < FEATURES_MAX && feature_is_ratio(column) && *value > RATIO_ONE)
+		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s, above 1.0 (%llu)", r->path,
+				 r->line, column_name(column), text, RATIO_ONE);
+	return 0;
+}
+
+static int run_index(struct dataset *d, const char *name, size_t length, uint32_t *run)
+{
+	char **runs;
+	uint32_t i;
+
+	/* Rows of a run stand together, so the last one nearly always matches. */
+	for (i = d->nr_runs; i > 0; i--) {
+		if (strlen(d->runs[i - 1]) == length && !memcmp(d->runs[i - 1], name, length)) {
+			*run = i - 1;
+			return 0;
+		}
+	}
+	runs = realloc(d->runs, (d->nr_runs + 1) * sizeof(*runs));
+	if (!runs)
+		return -ENOMEM;
+	d->runs = runs;
+	runs[d->nr_runs] = strndup(name, length);
+	if (!runs[d->nr_runs])
+		return -ENOMEM;
+	*run = d->nr_runs++;
+	return 0;
+}
+
+static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, struct row *row,
+		     struct fault *why)
+{
+	char *fields[COLUMNS_MAX];
+	unsigned int i, nr;
+	uint64_t value;
+	int ret;
+
+	nr = split_fields(r, fields);
+	if (nr != r->nr_columns)
+		return fault_set(why, EINVAL, "%s:%lu: %u fields, the header has %u", r->path,
+				 r->line, nr, r->nr_columns);
+	memset(row, 0, sizeof(*row));
+	row->run = file_run;
+	for (i = 0; i < nr; i++) {
+		int column = r->columns[i];
+
+		switch (column) {
+		case COLUMN_OTHER:
+			continue;
+		case COLUMN_LABEL:
+			ret = class_from_name(fields[i]);
+			if (ret < 0)
+				return fault_set(why, EINVAL, "%s:%lu: unknown label \"%.40s\"",
+						 r->path, r->line, fields[i]);
+			row->label = ret;
+			continue;
+		case COLUMN_RUN:
+			if (!*fields[i])
+				return fault_set(why, EINVAL, "%s:%lu: run has no name", r->path,
+						 r->line);
+			ret = run_index(d, fields[i], strlen(fields[i]), &row->run);
+			if (ret)
+				return fault_set(why, -ret, "%s: out of memory", r->path);
+			continue;
+		case COLUMN_PART:
+			row->hop = !strcmp(fields[i], "hop");
+			if (!row->hop && strcmp(fields[i], "window"))
+				return fault_set(
+					why, EINVAL,
+					"%s:%lu: part is \"%.40s\", neither window nor hop",
+					r->path, r->line, fields[i]);
+			continue;
+		}
+		ret = parse_number(r, fields[i], column, &value, why);
+		if (ret)
+			return ret;
+		switch (column) {
+		case COLUMN_TIME:
+			row->time_ns = value;
+			break;
+		case COLUMN_SPAN:
+			row->span_ns = value;
+			break;
+		case COLUMN_CALLS:
+			row->calls = value;
+			break;
+		case COLUMN_RA_KB:
+			if (value > UINT32_MAX)
+				return fault_set(why, ERANGE,
+						 "%s:%lu: ra_kb is %.40s: out of range", r->path,
+						 r->line, fields[i]);
+			row->ra_kb = value;
+			break;
+		default:
+			row->features[column] = value;
+		}
+	}
+	return 0;
+}
+
+static int append_row(struct dataset *d, const struct row *row)
+{
+	if (d->nr_rows == d->room) {
+		size_t room = d->room ? 2 * d->room : 1024;
+		struct row *rows = reallocarray(d->rows, room, sizeof(*rows));
+
+		if (!rows)
+			return -ENOMEM;
+		d->rows = rows;
+		d->room = room;
+	}
+	d->rows[d->nr_rows++] = *row;
+	return 0;
+}
+
+/* "dir/cloud.scan.128.csv.gz" -> "cloud.scan.128" */
+static size_t run_name_of_file(const char **path)
+{
+	const char *slash = strrchr(*path, '/');
+	size_t length;
+
+	if (slash)
+		*path = slash + 1;
+	length = strlen(*path);
+	if (length > 3 && !memcmp(*path + length - 3, ".gz", 3))
+		length -= 3;
+	if (length > 4 && !memcmp(*path + length - 4, ".csv", 4))
+		length -= 4;
+	return length;
+}
+
+static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struct fault *why)
+{
+	uint32_t features = 0, file_run = 0;
+	const char *name = r->path;
+	size_t length, nr_read = 0;
+	struct row row;
+	unsigned int i;
+	int ret;
+
+	ret = read_header(r, needed, &features, why);
+	if (ret)
+		return ret;
+	for (i = 0; i < r->nr_columns; i++)
+		if (r->columns[i] == COLUMN_RUN)
+			break;
+	if (i == r->nr_columns) {
+		length = run_name_of_file(&name);
+		ret = run_index(d, name, length, &file_run);
+		if (ret)
+			return fault_set(why, -ret, "%s: out of memory", r->path);
+	}
+	while ((ret = read_line(r, why)) > 0) {
+		ret = parse_row(r, d, file_run, &row, why);
+		if (ret)
+			return ret;
+		nr_read++;
+		if (row.calls < DATASET_MIN_CALLS) {
+			d->dropped++;
+			continue;
+		}
+		ret = append_row(d, &row);
+		if (ret)
+			return fault_set(why, -ret, "%s: out of memory", r->path);
+	}
+	if (ret)
+		return ret;
+	if (!nr_read)
+		return fault_set(why, EINVAL, "%s: a header and no rows", r->path);
+	d->features = d->nr_files ? d->features & features : features;
+	d->nr_files++;
+	return 0;
+}
+
+int dataset_read(struct dataset *d, const char *path, uint32_t needed, struct fault *why)
+{
+	struct reader r = {.path = path};
+	int ret;
+
+	errno = 0;
+	r.file = gzopen(path, "re");
+	if (!r.file)
+		return fault_set(why, errno ? errno : ENOMEM, "%s: %s", path,
+				 strerror(errno ? errno : ENOMEM));
+	ret = read_rows(&r, d, needed, why);
+	gzclose_r(r.file);
+	free(r.text);
+	return ret;
+}
+
+static int print_rows(const struct dataset *d, gzFile file)
+{
+	unsigned int i;
+	size_t k;
+
+	if (gzputs(file, "label,run,part,time_ns,span_ns,calls,ra_kb") < 0)
+		return -EIO;
+	for (i = 0; i < FEATURES_MAX; i++)
+		if (d->features >> i & 1 && gzprintf(file, ",%s", feature_name(i)) <= 0)
+			return -EIO;
+	if (gzputc(file, '\n') < 0)
+		return -EIO;
+	for (k = 0; k < d->nr_rows; k++) {
+		const struct row *row = &d->rows[k];
+
+		if (gzprintf(file, "%s,%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%u",
+			     class_name(row->label), d->runs[row->run], row->hop ? "hop" : "window",
+			     row->time_ns, row->span_ns, row->calls, row->ra_kb) <= 0)
+			return -EIO;
+		for (i = 0; i < FEATURES_MAX; i++)
+			if (d->features >> i & 1 &&
+			    gzprintf(file, ",%" PRIu64, row->features[i]) <= 0)
+				return -EIO;
+		if (gzputc(file, '\n') < 0)
+			return -EIO;
+	}
+	return 0;
+}
+
+int dataset_write(const struct dataset *d, const char *path, struct fault *why)
+{
+	size_t length = strlen(path);
+	bool gzipped = length > 3 && !strcmp(path + length - 3, ".gz");
+	mode_t mask = umask(0);
+	gzFile file = NULL;
+	char *temporary;
+	int fd, ret;
+
+	umask(mask);
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return fault_set(why, ENOMEM, "%s: out of memory", path);
+	fd = mkstemp(temporary);
+	if (fd < 0) {
+		ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
+		free(temporary);
+		return ret;
+	}
+	file = gzdopen(fd, gzipped ? "we9" : "weT");
+	if (!file) {
+		close(fd);
+		ret = -ENOMEM;
+	} else {
+		ret = print_rows(d, file);
+		if (gzclose_w(file) != Z_OK && !ret)
+			ret = -EIO;
+	}
+	if (!ret && (chmod(temporary, 0666 & ~mask) || rename(temporary, path)))
+		ret = -errno;
+	if (ret) {
+		unlink(temporary);
+		fault_set(why, -ret, "%s: %s", path, strerror(-ret));
+	}
+	free(temporary);
+	return ret;
+}
+
+void dataset_free(struct dataset *d)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->nr_runs; i++)
+		free(d->runs[i]);
+	free(d->runs);
+	free(d->rows);
+	memset(d, 0, sizeof(*d));
+}
+
+size_t dataset_count(const struct dataset *d, const uint8_t *parts, enum part part, int label)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < d->nr_rows; i++)
+		if ((!parts || parts[i] == part) && (label < 0 || d->rows[i].label == label))
+			nr++;
+	return nr;
+}
+
+static void split_in_time(const struct dataset *d, uint8_t *parts, uint32_t run, unsigned int label,
+			  enum part to, double fraction)
+{
+	uint64_t first = UINT64_MAX, last = 0, cut;
+	size_t i;
+
+	for (i = 0; i < d->nr_rows; i++) {
+		const struct row *row = &d->rows[i];
+
+		if (row->run != run || row->label != label || parts[i] != PART_TRAIN)
+			continue;
+		if (row->time_ns < first)
+			first = row->time_ns;
+		if (row->time_ns > last)
+			last = row->time_ns;
+	}
+	cut = last - (uint64_t)((double)(last - first) * fraction);
+	for (i = 0; i < d->nr_rows; i++) {
+		const struct row *row = &d->rows[i];
+
+		if (row->run != run || row->label != label || parts[i] != PART_TRAIN ||
+		    row->time_ns <= cut)
+			continue;
+		parts[i] = row->time_ns < cut + row->span_ns ? PART_NONE : to;
+	}
+}
+
+int dataset_split(const struct dataset *d, uint8_t *parts, enum part to, double fraction,
+		  struct rng *rng)
+{
+	uint32_t *runs = reallocarray(NULL, d->nr_runs + 1, sizeof(*runs));
+	uint8_t *taken = calloc(d->nr_runs + 1, 1);
+	unsigned int label;
+	size_t i;
+
+	if (!runs || !taken) {
+		free(runs);
+		free(taken);
+		return -ENOMEM;
+	}
+	for (label = 0; label < CLASSES_MAX; label++) {
+		uint32_t nr = 0, nr_moved, k;
+
+		memset(taken, 0, d->nr_runs);
+		for (i = 0; i < d->nr_rows; i++) {
+			uint32_t run = d->rows[i].run;
+
+			if (d->rows[i].label != label || parts[i] != PART_TRAIN || taken[run])
+				continue;
+			taken[run] = 1;
+			runs[nr++] = run;
+		}
+		if (!nr)
+			continue;
+		if (nr == 1) {
+			split_in_time(d, parts, runs[0], label, to, fraction);
+			continue;
+		}
+		rng_shuffle(rng, runs, nr);
+		nr_moved = (uint32_t)((double)nr * fraction + 0.999999);
+		if (nr_moved >= nr)
+			nr_moved = nr - 1;
+		memset(taken, 0, d->nr_runs);
+		for (k = 0; k < nr_moved; k++)
+			taken[runs[k]] = 1;
+		for (i = 0; i < d->nr_rows; i++)
+			if (d->rows[i].label == label && parts[i] == PART_TRAIN &&
+			    taken[d->rows[i].run])
+				parts[i] = to;
+	}
+	free(runs);
+	free(taken);
+	return 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Labelled windows, read from the CSV files that `bpfahead record` writes.
+ *
+ * A run is one recording: everything between a start and an end of the same
+ * workload on the same device. Neighbouring windows of one run overlap and are
+ * nearly copies of each other, so a split never cuts through a run. The column
+ * `run` names it; without that column it is the file's name.
+ */
+#ifndef BPFAHEAD_GEN_DATASET_H
+#define BPFAHEAD_GEN_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/abi.h"
+#include "fault.h"
+#include "rng.h"
+
+#define DATASET_MIN_CALLS 8 /* as in the kernel: fewer readahead calls tell nothing */
+
+struct row {
+	uint64_t features[FEATURES_MAX];
+	uint64_t time_ns, span_ns, calls;
+	uint32_t ra_kb;
+	uint32_t run;
+	uint8_t label; /* enum class_id */
+	bool hop;      /* the last hop alone; else the whole window */
+};
+
+struct dataset {
+	struct row *rows;
+	size_t nr_rows, room;
+	char **runs;
+	uint32_t nr_runs;
+	uint32_t nr_files;
+	uint32_t features; /* bit n: every file has feature n */
+	size_t dropped;    /* rows with fewer than DATASET_MIN_CALLS calls */
+};
+
+/*
+ * dataset_read - append the rows of one CSV file, plain or gzipped
+ * @needed: bit n: feature n must be there
+ * @why: on failure names file, line and reason
+ *
+ * Columns are found by name; unknown ones are ignored. Returns 0 or -errno;
+ * after a failure the dataset only may be freed.
+ */
+int dataset_read(struct dataset *d, const char *path, uint32_t needed, struct fault *why);
+
+/* Writes all rows as CSV, gzipped if @path ends in .gz; atomically. 0 or -errno. */
+int dataset_write(const struct dataset *d, const char *path, struct fault *why);
+void dataset_free(struct dataset *d);
+
+enum part {
+	PART_TRAIN = 0,
+	PART_VALIDATION = 1,
+	PART_TEST = 2,
+	PART_NONE = 3, /* overlaps both sides of a cut in time: in neither */
+};
+
+/*
+ * dataset_split - take some of the PART_TRAIN rows for another part
+ * @parts: one per row, rows in PART_TRAIN may move to @to
+ * @fraction: share of the runs of each class, rounded up
+ *
+ * Whole runs move. Of a class with a single run, the last @fraction of its time
+ * moves instead, and rows that overlap the cut go to PART_NONE.
+ */
+int dataset_split(const struct dataset *d, uint8_t *parts, enum part to, double fraction,
+		  struct rng *rng);
+
+size_t dataset_count(const struct dataset *d, const uint8_t *parts, enum part part, int label);
+
+#endif

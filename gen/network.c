@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "network.h"
+
+#define FLOAT_FILE_MAX (1L << 20)
+
+void network_forward(const struct network *n, const double *inputs,
+		     const double (*keep)[MODEL_HIDDEN_MAX], struct activations *a)
+{
+	unsigned int layer, out, in;
+
+	memcpy(a->value[0], inputs, n->nr_inputs * sizeof(*inputs));
+	for (layer = 0; layer < n->nr_layers; layer++) {
+		unsigned int nr_in = network_inputs(n, layer);
+		const double *x = a->value[layer];
+		double *y = a->value[layer + 1];
+
+		for (out = 0; out < n->size[layer]; out++) {
+			const double *w = n->weight[layer][out];
+			double sum = n->bias[layer][out];
+
+			for (in = 0; in < nr_in; in++)
+				sum += w[in] * x[in];
+			if (layer + 1 < n->nr_layers) {
+				if (sum < 0.0)
+					sum = 0.0;
+				if (keep)
+					sum *= keep[layer][out];
+			}
+			y[out] = sum;
+		}
+	}
+}
+
+unsigned int network_answer(const struct network *n, const struct activations *a)
+{
+	const double *logits = a->value[n->nr_layers];
+	unsigned int i, best = 0;
+
+	for (i = 1; i < n->size[n->nr_layers - 1]; i++)
+		if (logits[i] > logits[best])
+			best = i;
+	return best;
+}
+
+static void checksum_text(const struct model *model, char text[17])
+{
+	snprintf(text, 17, "%016" PRIx64, (uint64_t)model->header.checksum);
+}
+
+static cJSON *layer_to_json(const struct network *n, unsigned int layer)
+{
+	cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "weight");
+	unsigned int out;
+
+	for (out = 0; out < n->size[layer]; out++)
+		cJSON_AddItemToArray(rows, cJSON_CreateDoubleArray(n->weight[layer][out],
+								   (int)network_inputs(n, layer)));
+	cJSON_AddItemToObject(json, "bias",
+			      cJSON_CreateDoubleArray(n->bias[layer], (int)n->size[layer]));
+	return json;
+}
+
+int network_write(const char *path, const struct network *n, const struct model *model,
+		  struct fault *why)
+{
+	char checksum[17], *text = NULL, *temporary = NULL;
+	cJSON *json = cJSON_CreateObject();
+	unsigned int layer;
+	FILE *file = NULL;
+	cJSON *layers;
+	mode_t mask = umask(0);
+	int fd, ret;
+
+	umask(mask);
+	checksum_text(model, checksum);
+	cJSON_AddStringToObject(json, "model_checksum", checksum);
+	layers = cJSON_AddArrayToObject(json, "layers");
+	for (layer = 0; layer < n->nr_layers; layer++)
+		cJSON_AddItemToArray(layers, layer_to_json(n, layer));
+	text = cJSON_Print(json);
+	cJSON_Delete(json);
+	if (!text || asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+		free(text);
+		return fault_set(why, ENOMEM, "%s: out of memory", path);
+	}
+	fd = mkstemp(temporary);
+	if (fd >= 0)
+		file = fdopen(fd, "w");
+	ret = file ? 0 : -errno;
+	if (file) {
+		if (fputs(text, file) < 0 || fputc('\n', file) == EOF || fflush(file))
+			ret = -errno;
+		if (fclose(file) && !ret)
+			ret = -errno;
+		if (!ret && (chmod(temporary, 0666 & ~mask) || rename(temporary, path)))
+			ret = -errno;
+		if (ret)
+			unlink(temporary);
+	}
+	if (ret)
+		fault_set(why, -ret, "%s: %s", path, strerror(-ret));
+	free(temporary);
+	free(text);
+	return ret;
+}
+
+static int numbers_from_json(const cJSON *array, double *numbers, unsigned int nr)
+{
+	unsigned int i;
+
+	if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) != (int)nr)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		const cJSON *item = cJSON_GetArrayItem(array, (int)i);
+
+		if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+			return -EINVAL;
+		numbers[i] = item->valuedouble;
+	}
+	return 0;
+}
+
+static int network_from_json(const cJSON *json, struct network *n, const struct model *model)
+{
+	const cJSON *layers = cJSON_GetObjectItemCaseSensitive(json, "layers");
+	unsigned int layer, out;
+
+	memset(n, 0, sizeof(*n));
+	n->nr_inputs = model->header.nr_inputs;
+	n->nr_layers = model->header.nr_layers;
+	if (!cJSON_IsArray(layers) || cJSON_GetArraySize(layers) != (int)n->nr_layers)
+		return -EINVAL;
+	for (layer = 0; layer < n->nr_layers; layer++) {
+		const cJSON *item = cJSON_GetArrayItem(layers, (int)layer);
+		const cJSON *rows = cJSON_GetObjectItemCaseSensitive(item, "weight");
+		const cJSON *bias = cJSON_GetObjectItemCaseSensitive(item, "bias");
+
+		n->size[layer] = model->header.layer_size[layer];
+		if (!cJSON_IsArray(rows) || cJSON_GetArraySize(rows) != (int)n->size[layer] ||
+		    numbers_from_json(bias, n->bias[layer], n->size[layer]))
+			return -EINVAL;
+		for (out = 0; out < n->size[layer]; out++)
+			if (numbers_from_json(cJSON_GetArrayItem(rows, (int)out),
+					      n->weight[layer][out], network_inputs(n, layer)))
+				return -EINVAL;
+	}
+	return 0;
+}
+
+int network_read(const char *path, struct network *n, const struct model *model, struct fault *why)
+{
+	char *text = malloc(FLOAT_FILE_MAX), checksum[17];
+	FILE *file = fopen(path, "re");
+	const cJSON *item;
+	cJSON *json;
+	size_t size;
+	int ret = 0;
+
+	if (!file || !text) {
+		ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
+		goto out;
+	}
+	size = fread(text, 1, FLOAT_FILE_MAX, file);
+	if (ferror(file)) {
+		ret = fault_set(why, EIO, "%s: cannot be read", path);
+		goto out;
+	}
+	json = size < FLOAT_FILE_MAX ? cJSON_ParseWithLength(text, size) : NULL;
+	item = cJSON_GetObjectItemCaseSensitive(json, "model_checksum");
+	checksum_text(model, checksum);
+	if (!json)
+		ret = fault_set(why, EINVAL, "%s: not JSON", path);
+	else if (!cJSON_IsString(item) || strcmp(item->valuestring, checksum))
+		ret = fault_set(why, EINVAL, "%s: belongs to another model (checksum)", path);
+	else if (network_from_json(json, n, model))
+		ret = fault_set(why, EINVAL, "%s: layers are not those of the model", path);
+	cJSON_Delete(json);
+out:
+	if (file)
+		fclose(file);
+	free(text);
+	return ret;
+}

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../bpf/mlp.h"
+#include "../loader/names.h"
+#include "train.h"
+
+/*
+ * The one place that says how each feature enters a network. Ratios are
+ * linear; what spans decades (bytes, pages, rates, times) goes through log2.
+ */
+static enum transform feature_transform(unsigned int feature)
+{
+	return feature_is_ratio(feature) ? TRANSFORM_LINEAR : TRANSFORM_LOG2;
+}
+
+/*
+ * Both transforms give Q16. A spread below 1/64 of a unit is noise of the one
+ * machine that recorded it; magnified to sigma 1 it would saturate elsewhere.
+ */
+#define SIGMA_MIN 1024.0
+
+const struct train_options train_defaults = {
+	.seed = 1,
+	/*
+	 * Readahead layer only, and nothing that speaks of speed or of the present
+	 * setting: both would be learnt instead of the pattern.
+	 */
+	.features = {FEATURE_ASYNC_SHARE, FEATURE_AROUND_SHARE, FEATURE_RUN_WINDOWS_Q8,
+		     FEATURE_HEAD_SHARE, FEATURE_AVG_REQ_PAGES_Q8, FEATURE_MARK_RATIO,
+		     FEATURE_FILL_RATIO, FEATURE_AVG_WINDOW_PAGES_Q8},
+	.nr_features = 8,
+	.hidden = {32, 16},
+	.nr_hidden = 2,
+	.epochs = 60,
+	.patience = 8,
+	.batch = 128,
+	.rate = 1e-3,
+	.dropout = 0.2,
+	.weight_decay = 0.0,
+};
+
+struct moments {
+	struct network first, second;
+};
+
+struct trainer {
+	const struct train_options *options;
+	struct trained *t;
+	struct network gradient;
+	struct moments moments;
+	struct rng rng;
+	double *x;       /* nr_inputs per row */
+	uint8_t *answer; /* output index per row */
+	uint32_t *order; /* training rows */
+	size_t nr_train;
+	uint32_t *validation;
+	size_t nr_validation;
+	double class_weight[2][MODEL_OUTPUTS_MAX]; /* training, validation */
+	unsigned long step;
+};
+
+void row_inputs(const struct row *row, const struct model_input *inputs, unsigned int nr_inputs,
+		double *x)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_inputs; i++)
+		x[i] = (double)mlp_input(&inputs[i], row->features[inputs[i].feature]) / INPUT_ONE;
+}
+
+static double transformed(const struct row *row, unsigned int feature)
+{
+	uint64_t value = row->features[feature];
+
+	return (double)(feature_transform(feature) == TRANSFORM_LOG2 ? log2_q16(value) : value);
+}
+
+/* Mean and deviation over the training rows, each class weighing the same. */
+static void fit_input(const struct dataset *d, const uint8_t *parts, const struct trainer *tr,
+		      unsigned int feature, struct model_input *in, bool *constant)
+{
+	double sum = 0.0, squares = 0.0, total = 0.0, mean, sigma;
+	int exponent, pre_shift;
+	size_t i;
+
+	for (i = 0; i < d->nr_rows; i++) {
+		double weight = tr->class_weight[0][tr->answer[i]];
+
+		if (parts[i] != PART_TRAIN)
+			continue;
+		sum += weight * transformed(&d->rows[i], feature);
+		total += weight;
+	}
+	mean = sum / total;
+	for (i = 0; i < d->nr_rows; i++) {
+		double weight = tr->class_weight[0][tr->answer[i]];
+		double away = transformed(&d->rows[i], feature) - mean;
+
+		if (parts[i] == PART_TRAIN)
+			squares += weight * away * away;
+	}
+	sigma = sqrt(squares / total);
+	memset(in, 0, sizeof(*in));
+	in->feature = feature;
+	in->transform = feature_transform(feature);
+	in->offset = (int64_t)floor(mean + 0.5);
+	*constant = sigma < 0.5;
+	if (*constant)
+		return; /* scale 0: the input says nothing */
+	if (sigma < SIGMA_MIN)
+		sigma = SIGMA_MIN;
+	/* Enough bits that the scale, Q16 of inputs per step, keeps 14 significant ones. */
+	frexp(sigma, &exponent);
+	pre_shift = exponent > 14 ? exponent - 14 : 0;
+	in->pre_shift = pre_shift;
+	in->scale = (int32_t)floor(ldexp(INPUT_ONE * 65536.0, pre_shift) / sigma + 0.5);
+}
+
+static int gather_rows(const struct dataset *d, const uint8_t *parts, struct trainer *tr,
+		       struct fault *why)
+{
+	size_t rows_of[CLASSES_MAX] = {0}, validation_of[CLASSES_MAX] = {0}, i;
+	uint8_t output_of[CLASSES_MAX] = {0};
+	struct trained *t = tr->t;
+	unsigned int id;
+
+	for (i = 0; i < d->nr_rows; i++) {
+		if (parts[i] == PART_TRAIN)
+			rows_of[d->rows[i].label]++;
+		if (parts[i] == PART_VALIDATION)
+			validation_of[d->rows[i].label]++;
+	}
+	for (id = 0; id < CLASSES_MAX; id++) {
+		if (!rows_of[id] && !validation_of[id])
+			continue;
+		if (!rows_of[id] || !validation_of[id])
+			return fault_set(why, EINVAL,
+					 "class %s has %zu windows to train and %zu to validate: "
+					 "record more runs of it",
+					 class_name(id), rows_of[id], validation_of[id]);
+		if (t->nr_outputs == MODEL_OUTPUTS_MAX)
+			return fault_set(why, EINVAL, "more than %d classes", MODEL_OUTPUTS_MAX);
+		output_of[id] = t->nr_outputs;
+		t->class_id[t->nr_outputs++] = id;
+	}
+	if (t->nr_outputs < 2)
+		return fault_set(why, EINVAL, "%s%s: a classifier needs at least two classes",
+				 t->nr_outputs ? "only class " : "no windows with enough calls",
+				 t->nr_outputs ? class_name(t->class_id[0]) : "");
+	for (i = 0; i < d->nr_rows; i++) {
+		tr->answer[i] = output_of[d->rows[i].label];
+		if (parts[i] == PART_TRAIN)
+			tr->order[tr->nr_train++] = i;
+		if (parts[i] == PART_VALIDATION)
+			tr->validation[tr->nr_validation++] = i;
+	}
+	for (i = 0; i < t->nr_outputs; i++) {
+		id = t->class_id[i];
+		tr->class_weight[0][i] =
+			(double)tr->nr_train / (double)t->nr_outputs / (double)rows_of[id];
+		tr->class_weight[1][i] = (double)tr->nr_validation / (double)t->nr_outputs /
+					 (double)validation_of[id];
+	}
+	return 0;
+}
+
+/* He's uniform initialisation for layers before a ReLU. */
+static void init_network(struct trainer *tr)
+{
+	struct network *n = &tr->t->network;
+	unsigned int layer, out, in;
+
+	memset(n, 0, sizeof(*n));
+	n->nr_inputs = tr->options->nr_features;
+	n->nr_layers = tr->options->nr_hidden + 1;
+	for (layer = 0; layer < tr->options->nr_hidden; layer++)
+		n->size[layer] = tr->options->hidden[layer];
+	n->size[layer] = tr->t->nr_outputs;
+	for (layer = 0; layer < n->nr_layers; layer++) {
+		unsigned int nr_in = network_inputs(n, layer);
+		double bound = sqrt(6.0 / nr_in);
+
+		for (out = 0; out < n->size[layer]; out++)
+			for (in = 0; in < nr_in; in++)
+				n->weight[layer][out][in] =
+					bound * (2.0 * rng_uniform(&tr->rng) - 1.0);
+	}
+}
+
+/* Softmax of the logits in place; returns the cross-entropy of @answer. */
+static double softmax(double *logits, unsigned int nr, unsigned int answer)
+{
+	double best = logits[0], sum = 0.0, loss;
+	unsigned int i;
+
+	for (i = 1; i < nr; i++)
+		if (logits[i] > best)
+			best = logits[i];
+	loss = best - logits[answer];
+	for (i = 0; i < nr; i++) {
+		logits[i] = portable_exp(logits[i] - best);
+		sum += logits[i];
+	}
+	for (i = 0; i < nr; i++)
+		logits[i] /= sum;
+	return loss + portable_log(sum);
+}
+
+/* Adds the gradient of one row, which is scaled by @scale, and returns its loss. */
+static double backward(struct trainer *tr, uint32_t row, double scale,
+		       const double (*keep)[MODEL_HIDDEN_MAX])
+{
+	const struct network *n = &tr->t->network;
+	double delta[2][MODEL_HIDDEN_MAX];
+	unsigned int out, in, layer;
+	struct activations a;
+	double *above, loss;
+
+	network_forward(n, tr->x + (size_t)row * n->nr_inputs, keep, &a);
+	above = a.value[n->nr_layers];
+	loss = softmax(above, tr->t->nr_outputs, tr->answer[row]);
+	above[tr->answer[row]] -= 1.0;
+	for (out = 0; out < tr->t->nr_outputs; out++)
+		above[out] *= scale;
+	for (layer = n->nr_layers; layer-- > 0;) {
+		unsigned int nr_in = network_inputs(n, layer);
+		double *below = delta[layer & 1];
+		const double *x = a.value[layer];
+
+		memset(below, 0, sizeof(delta[0]));
+		for (out = 0; out < n->size[layer]; out++) {
+			const double *w = n->weight[layer][out];
+			double *g = tr->gradient.weight[layer][out], d = above[out];
+
+			if (d == 0.0) /* most neurons behind ReLU and dropout */
+				continue;
+			tr->gradient.bias[layer][out] += d;
+			for (in = 0; in < nr_in; in++) {
+				g[in] += d * x[in];
+				below[in] += d * w[in];
+			}
+		}
+		if (!layer)
+			break;
+		for (in = 0; in < nr_in; in++)
+			below[in] =
+				x[in] > 0.0 ? below[in] * (keep ? keep[layer - 1][in] : 1.0) : 0.0;
+		above = below;
+	}
+	return loss;
+}
+
+static void adam(double *value, double *gradient, double *first, double *second, double rate,
+		 double decay, double second_unbias)
+{
+	double g = *gradient;
+
+	*gradient = 0.0;
+	*first = 0.9 * *first + 0.1 * g;
+	*second = 0.999 * *second + 0.001 * g * g;
+	*value -= rate * *first / (sqrt(*second / second_unbias) + 1e-8) + decay * *value;
+}
+
+static void update(struct trainer *tr)
+{
+	double first_unbias, second_unbias, rate, decay;
+	struct network *n = &tr->t->network;
+	unsigned int layer, out, in;
+
+	tr->step++;
+	first_unbias = 1.0 - portable_exp((double)tr->step * portable_log(0.9));
+	second_unbias = 1.0 - portable_exp((double)tr->step * portable_log(0.999));
+	rate = tr->options->rate / first_unbias;
+	decay = tr->options->rate * tr->options->weight_decay;
+	for (layer = 0; layer < n->nr_layers; layer++) {
+		for (out = 0; out < n->size[layer]; out++) {
+			for (in = 0; in < network_inputs(n, layer); in++)
+				adam(&n->weight[layer][out][in],
+				     &tr->gradient.weight[layer][out][in],
+				     &tr->moments.first.weight[layer][out][in],
+				     &tr->moments.second.weight[layer][out][in], rate, decay,
+				     second_unbias);
+			adam(&n->bias[layer][out], &tr->gradient.bias[layer][out],
+			     &tr->moments.first.bias[layer][out],
+			     &tr->moments.second.bias[layer][out], rate, 0.0, second_unbias);
+		}
+	}
+}
+
+/* Which hidden neurons take part, scaled so that the expected sum stays. */
+static void draw_dropout(struct trainer *tr, double (*keep)[MODEL_HIDDEN_MAX])
+{
+	double kept = 1.0 / (1.0 - tr->options->dropout);
+	unsigned int layer, i;
+
+	for (layer = 0; layer < tr->options->nr_hidden; layer++)
+		for (i = 0; i < tr->options->hidden[layer]; i++)
+			keep[layer][i] = rng_uniform(&tr->rng) < tr->options->dropout ? 0.0 : kept;
+}
+
+static double train_epoch(struct trainer *tr)
+{
+	double keep[MODEL_LAYERS_MAX][MODEL_HIDDEN_MAX], loss = 0.0;
+	size_t start, i;
+
+	rng_shuffle(&tr->rng, tr->order, tr->nr_train);
+	for (start = 0; start < tr->nr_train; start += tr->options->batch) {
+		size_t nr = tr->nr_train - start;
+
+		if (nr > tr->options->batch)
+			nr = tr->options->batch;
+		for (i = start; i < start + nr; i++) {
+			uint32_t row = tr->order[i];
+			double weight = tr->class_weight[0][tr->answer[row]];
+
+			if (tr->options->dropout > 0.0)
+				draw_dropout(tr, keep);
+			loss += weight * backward(tr, row, weight / (double)nr,
+						  tr->options->dropout > 0.0 ? keep : NULL);
+		}
+		update(tr);
+	}
+	return loss / (double)tr->nr_train;
+}
+
+static double validation_loss(const struct trainer *tr)
+{
+	const struct network *n = &tr->t->network;
+	struct activations a;
+	double loss = 0.0;
+	size_t i;
+
+	for (i = 0; i < tr->nr_validation; i++) {
+		uint32_t row = tr->validation[i];
+
+		network_forward(n, tr->x + (size_t)row * n->nr_inputs, NULL, &a);
+		loss += tr->class_weight[1][tr->answer[row]] *
+			softmax(a.value[n->nr_layers], tr->t->nr_outputs, tr->answer[row]);
+	}
+	return loss / (double)tr->nr_validation;
+}
+
+static int run_epochs(struct trainer *tr, struct network *best, struct fault *why)
+{
+	struct trained *t = tr->t;
+	unsigned int epoch;
+
+	t->validation_loss = INFINITY;
+	for (epoch = 1; epoch <= tr->options->epochs; epoch++) {
+		double train_loss = train_epoch(tr), loss = validation_loss(tr);
+		bool better = loss < t->validation_loss;
+
+		if (!isfinite(train_loss) || !isfinite(loss))
+			return fault_set(why, EINVAL, "training diverged in epoch %u", epoch);
+		t->epochs = epoch;
+		if (better) {
+			t->validation_loss = loss;
+			t->best_epoch = epoch;
+			*best = t->network;
+		}
+		if (tr->options->progress)
+			tr->options->progress(epoch, train_loss, loss, better);
+		if (epoch - t->best_epoch >= tr->options->patience)
+			break;
+	}
+	t->network = *best;
+	return 0;
+}
+
+int train(const struct dataset *d, const uint8_t *parts, const struct train_options *options,
+	  struct trained *t, struct fault *why)
+{
+	struct network *best = calloc(1, sizeof(*best));
+	struct trainer *tr = calloc(1, sizeof(*tr));
+	unsigned int i;
+	bool constant;
+	size_t k;
+	int ret;
+
+	memset(t, 0, sizeof(*t));
+	if (!best || !tr) {
+		ret = fault_set(why, ENOMEM, "out of memory");
+		goto out;
+	}
+	tr->options = options;
+	tr->t = t;
+	tr->x = calloc(d->nr_rows + 1, options->nr_features * sizeof(*tr->x));
+	tr->answer = calloc(d->nr_rows + 1, 1);
+	tr->order = calloc(d->nr_rows + 1, sizeof(*tr->order));
+	tr->validation = calloc(d->nr_rows + 1, sizeof(*tr->validation));
+	if (!tr->x || !tr->answer || !tr->order || !tr->validation) {
+		ret = fault_set(why, ENOMEM, "out of memory");
+		goto out;
+	}
+	ret = gather_rows(d, parts, tr, why);
+	if (ret)
+		goto out;
+	for (i = 0; i < options->nr_features; i++) {
+		fit_input(d, parts, tr, options->features[i], &t->inputs[i], &constant);
+		t->constant |= (uint32_t)constant << i;
+	}
+	for (k = 0; k < d->nr_rows; k++)
+		row_inputs(&d->rows[k], t->inputs, options->nr_features,
+			   tr->x + k * options->nr_features);
+	rng_seed(&tr->rng, options->seed);
+	init_network(tr);
+	ret = run_epochs(tr, best, why);
+out:
+	if (tr) {
+		free(tr->x);
+		free(tr->answer);
+		free(tr->order);
+		free(tr->validation);
+	}
+	free(tr);
+	free(best);
+	return ret;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The trainer: Adam on class-balanced cross-entropy, with dropout and early stopping. */
+#ifndef BPFAHEAD_GEN_TRAIN_H
+#define BPFAHEAD_GEN_TRAIN_H
+
+#include "dataset.h"
+#include "network.h"
+
+struct train_options {
+	uint64_t seed;
+	unsigned int features[MODEL_INPUTS_MAX]; /* the inputs, in this order */
+	unsigned int nr_features;
+	unsigned int hidden[MODEL_LAYERS_MAX - 1];
+	unsigned int nr_hidden;
+	unsigned int epochs;
+	unsigned int patience; /* epochs without a better validation loss */
+	unsigned int batch;
+	double rate;         /* Adam's step */
+	double dropout;      /* share of hidden neurons left out at a training step */
+	double weight_decay; /* decoupled (AdamW) */
+	/* Called after each epoch; may be NULL. */
+	void (*progress)(unsigned int epoch, double train_loss, double validation_loss, bool best);
+};
+
+extern const struct train_options train_defaults;
+
+struct trained {
+	struct network network;
+	struct model_input inputs[MODEL_INPUTS_MAX];
+	unsigned int nr_outputs;
+	uint8_t class_id[MODEL_OUTPUTS_MAX]; /* output -> class, ascending */
+	unsigned int epochs, best_epoch;
+	double validation_loss;
+	uint32_t constant; /* bit n: input n never varies; its scale is 0 */
+};
+
+/*
+ * train - fit a network to the PART_TRAIN rows
+ * @parts: one per row; PART_VALIDATION rows decide when to stop
+ *
+ * The same rows, options and seed give the same bits. Returns 0, -EINVAL (fewer than two
+ * classes, more than MODEL_OUTPUTS_MAX, a part without rows, a loss that is no number) or -ENOMEM.
+ */
+int train(const struct dataset *d, const uint8_t *parts, const struct train_options *options,
+	  struct trained *t, struct fault *why);
+
+/*
+ * The inputs of a row as the network sees them: mlp_input() / INPUT_ONE, so that
+ * training meets the very rounding and saturation of the kernel.
+ */
+void row_inputs(const struct row *row, const struct model_input *inputs, unsigned int nr_inputs,
+		double *x);
+
+#endif
