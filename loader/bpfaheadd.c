@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bpfaheadd - writes read_ahead_kb as the kernel programs decide
+ *
+ * A foreground process beside pinned programs. It sleeps until the ring buffer
+ * or a signal wakes it and has no timer at all: the kernel side watches the
+ * values and asks again.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "maps.h"
+#include "owner.h"
+#include "privileges.h"
+
+#ifndef BPFAHEAD_VERSION
+#define BPFAHEAD_VERSION "0.1.0"
+#endif
+
+/* The same numbers as bpfahead's; EXIT_FAILURE is 1. */
+enum {
+	EXIT_USAGE = 2,
+	EXIT_NOT_LOADED = 3,
+	EXIT_BUSY = 4,
+	EXIT_NOT_RESTORED = 7,
+};
+
+const char *argp_program_version = "bpfaheadd " BPFAHEAD_VERSION;
+
+static const char doc[] =
+	"Write read_ahead_kb as the BPF programs pinned by `bpfahead load` decide, until SIGTERM "
+	"or "
+	"SIGINT, then write the original values back.\v"
+	"SIGHUP logs what has been done so far.\n"
+	"\n"
+	"The environment variable BPFAHEAD_PIN_DIR is the default of --pin-dir.\n"
+	"\n"
+	"Exit status: 0 stopped, originals are back; 1 failure; 2 wrong usage; 3 nothing is "
+	"loaded, "
+	"or by another version; 4 another instance has the pin directory; 7 stopped, but an "
+	"original value could not be written back (try `bpfahead restore`).";
+
+static const struct argp_option options[] = {
+	{"pin-dir", 'p', "DIR", 0, "Where the maps are pinned (" BPFAHEAD_PIN_DIR ")", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	const char **pin_dir = state->input;
+
+	switch (key) {
+	case 'p':
+		*pin_dir = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "what is `%s'?", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
+
+/* Levels of sd-daemon(3), understood by the journal. */
+enum { LEVEL_ERROR = 3, LEVEL_WARNING = 4, LEVEL_NOTICE = 5, LEVEL_INFO = 6 };
+
+static bool in_journal;
+
+/* One line, one write: lines of several writers do not mix. */
+__attribute__((format(printf, 2, 3))) static void say(int level, const char *format, ...)
+{
+	char line[2048];
+	size_t used = 0;
+	va_list args;
+	int n;
+
+	if (in_journal)
+		used = (size_t)snprintf(line, sizeof(line), "<%d>", level);
+	va_start(args, format);
+	n = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	used += (size_t)n < sizeof(line) - used - 1 ? (size_t)n : sizeof(line) - used - 2;
+	line[used++] = '\n';
+	/* A log that cannot be written must not stop the work. */
+	if (write(STDERR_FILENO, line, used) < 0)
+		return;
+}
+
+static void report(const struct event *e, const struct apply_report *r, void *arg)
+{
+	char line[1536];
+
+	(void)arg;
+	apply_describe(e, r, line, sizeof(line));
+	say(r->outcome == APPLY_REFUSED    ? LEVEL_WARNING :
+	    r->outcome == APPLY_STOOD_BACK ? LEVEL_NOTICE :
+					     LEVEL_INFO,
+	    "%s", line);
+}
+
+static void say_counts(const struct applier *a)
+{
+	const unsigned long *counts = applier_counts(a);
+	char line[512] = "";
+	size_t used = 0;
+	unsigned int i;
+	int n;
+
+	for (i = 0; i < NR_APPLY_OUTCOMES; i++) {
+		n = snprintf(line + used, sizeof(line) - used, " %s %lu", apply_outcome_name(i),
+			     counts[i]);
+		if (n < 0 || (size_t)n >= sizeof(line) - used)
+			break;
+		used += (size_t)n;
+	}
+	say(LEVEL_INFO, "events:%s", line);
+}
+
+/* Signals as a descriptor, so that nothing runs in a handler. Or -errno. */
+static int open_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Until a signal says stop: 0, or -errno. */
+static int serve(struct applier *a, int epoll, int signals)
+{
+	struct signalfd_siginfo info;
+	struct epoll_event ready[2];
+	int i, n, err;
+
+	for (;;) {
+		n = epoll_wait(epoll, ready, 2, -1);
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		for (i = 0; i < n; i++) {
+			if (ready[i].data.fd != signals) {
+				err = applier_handle(a);
+				if (err < 0)
+					return err;
+				continue;
+			}
+			if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+				continue;
+			if (info.ssi_signo != SIGHUP)
+				return 0;
+			say_counts(a);
+		}
+	}
+}
+
+static int watch(int epoll, int fd)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+/* With the maps open and the lock held. Returns the exit status. */
+static int run(const struct maps *maps, const char *pin_dir)
+{
+	struct applier *a = NULL;
+	int signals = -1, epoll = -1, err, left, status = EXIT_FAILURE;
+	const char *why;
+
+	signals = open_signals();
+	if (signals < 0) {
+		say(LEVEL_ERROR, "signals: %s", strerror(-signals));
+		goto out;
+	}
+	err = maps_fill_defaults(maps);
+	if (err) {
+		say(LEVEL_ERROR, "writing the default configuration: %s", strerror(-err));
+		goto out;
+	}
+	/* What a dead owner left: the originals first, then decisions afresh. */
+	left = restore_originals(maps, stderr);
+	if (left)
+		say(LEVEL_WARNING, "originals left by an earlier run could not all be restored");
+	a = applier_new(maps, pin_dir, report, NULL);
+	if (!a) {
+		say(LEVEL_ERROR, "ring buffer: %s", strerror(errno));
+		goto out;
+	}
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll < 0 || watch(epoll, signals) || watch(epoll, applier_epoll_fd(a))) {
+		say(LEVEL_ERROR, "epoll: %s", strerror(errno));
+		goto out;
+	}
+	err = privileges_drop(pin_dir, &why);
+	if (err) {
+		say(LEVEL_ERROR, "giving up privileges (%s): %s", why, strerror(-err));
+		goto out;
+	}
+	say(LEVEL_INFO, "bpfaheadd " BPFAHEAD_VERSION " on %s", pin_dir);
+	err = serve(a, epoll, signals);
+	if (err)
+		say(LEVEL_ERROR, "waiting for events: %s", strerror(-err));
+	say_counts(a);
+	left = restore_originals(maps, stderr);
+	if (left < 0)
+		say(LEVEL_ERROR, "restoring the original values: %s", strerror(-left));
+	else if (left)
+		say(LEVEL_ERROR, "%d original values are not back: `bpfahead restore`", left);
+	status = left ? EXIT_NOT_RESTORED : err ? EXIT_FAILURE : EXIT_SUCCESS;
+out:
+	if (epoll >= 0)
+		close(epoll);
+	applier_free(a);
+	if (signals >= 0)
+		close(signals);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *pin_dir = getenv("BPFAHEAD_PIN_DIR"), *why = NULL;
+	int lock, err, status;
+	struct maps maps;
+
+	if (!pin_dir || !*pin_dir)
+		pin_dir = BPFAHEAD_PIN_DIR;
+	argp_err_exit_status = EXIT_USAGE;
+	in_journal = getenv("JOURNAL_STREAM") != NULL;
+	argp_parse(&argp, argc, argv, 0, NULL, &pin_dir);
+
+	err = maps_open(pin_dir, &maps, &why);
+	if (err) {
+		say(LEVEL_ERROR, "%s", why);
+		maps_close(&maps);
+		return err == -ENOENT || err == -EPROTO ? EXIT_NOT_LOADED : EXIT_FAILURE;
+	}
+	lock = owner_lock(pin_dir);
+	if (lock == -EBUSY) {
+		say(LEVEL_ERROR, "another bpfaheadd or `bpfahead run` is at work on %s", pin_dir);
+		status = EXIT_BUSY;
+	} else if (lock < 0) {
+		say(LEVEL_ERROR, "locking %s: %s", pin_dir, strerror(-lock));
+		status = EXIT_FAILURE;
+	} else {
+		status = run(&maps, pin_dir);
+		close(lock);
+	}
+	maps_close(&maps);
+	return status;
+}

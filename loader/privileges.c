@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Giving up what the helper does not need, after everything is open.
+ *
+ * What is left: reading and writing what is open, opening read_ahead_kb of
+ * bdis that appear later (by file mode: the user stays root, without a single
+ * capability), and bpf(2) on elements of maps that are open, which needs no
+ * capability (kernel/bpf/syscall.c: only creating maps and loading programs
+ * does).
+ */
+#include "privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Every bdi lives here: bdi_register() in mm/backing-dev.c gives it no parent device. */
+#define BDI_DEVICES "/sys/devices/virtual/bdi"
+
+/* Rights of the first Landlock version, which is all that a file to be written needs. */
+#define LANDLOCK_RIGHTS                                                   \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |     \
+	 LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |     \
+	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+	 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |     \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |     \
+	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |   \
+	 LANDLOCK_ACCESS_FS_MAKE_SYM)
+
+/* Allows @access below @path. 0 or -errno; a path that is not there needs no rule. */
+static int landlock_allow(int ruleset, const char *path, __u64 access)
+{
+	struct landlock_path_beneath_attr rule = {.allowed_access = access};
+	int err = 0;
+
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	if (rule.parent_fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
+		err = -errno;
+	close(rule.parent_fd);
+	return err;
+}
+
+/* 0 also where the kernel has no Landlock or it is not among the active LSMs. */
+static int landlock_restrict(const char *pin_dir)
+{
+	struct landlock_ruleset_attr attr = {.handled_access_fs = LANDLOCK_RIGHTS};
+	int ruleset, err;
+
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (ruleset < 0)
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
+	err = landlock_allow(ruleset, BDI_DEVICES,
+			     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+				     LANDLOCK_ACCESS_FS_READ_DIR);
+	if (!err)
+		err = landlock_allow(ruleset, pin_dir,
+				     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+	if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0))
+		err = -errno;
+	close(ruleset);
+	return err;
+}
+
+/* Calls that are allowed whatever their arguments. */
+static const int allowed[] = {
+	/* the loop */
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(restart_syscall),
+	/* a bdi's directory and file, its disk's name */
+	SCMP_SYS(open),
+	SCMP_SYS(openat),
+	SCMP_SYS(close),
+	SCMP_SYS(stat),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fcntl),
+	/* memory, time, the end */
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(futex),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+/* What bpf(2) may do with maps that are open. */
+static const uint32_t allowed_bpf[] = {
+	BPF_MAP_LOOKUP_ELEM,
+	BPF_MAP_UPDATE_ELEM,
+	BPF_MAP_DELETE_ELEM,
+	BPF_MAP_GET_NEXT_KEY,
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/*
+ * A call off the list fails with EPERM rather than killing the process: a C
+ * library that reaches for another call some day must not cost the original
+ * values, which only a living helper restores.
+ */
+static int seccomp_restrict(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	size_t i;
+	int err = 0;
+
+	if (!filter)
+		return -ENOMEM;
+	for (i = 0; !err && i < ARRAY_SIZE(allowed); i++) {
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+		/* Not a call of this architecture: open and stat on arm64. */
+		if (err == -EDOM || err == -ENOSYS)
+			err = 0;
+	}
+	for (i = 0; !err && i < ARRAY_SIZE(allowed_bpf); i++)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+				       SCMP_A0_32(SCMP_CMP_EQ, allowed_bpf[i]));
+	/* malloc() maps and protects memory, never to be executed. */
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				       SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				       SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!err)
+		err = seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
+}
+
+int privileges_drop(const char *pin_dir, const char **why)
+{
+	int err;
+
+	*why = "no_new_privs";
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	*why = "capabilities";
+	capng_clear(CAPNG_SELECT_BOTH);
+	/* The bounding set too, where CAP_SETPCAP allows it; with no_new_privs it is moot. */
+	if (capng_apply(CAPNG_SELECT_BOTH) && capng_apply(CAPNG_SELECT_CAPS))
+		return -EPERM;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && errno != EINVAL)
+		return -errno;
+	*why = "Landlock";
+	err = landlock_restrict(pin_dir);
+	if (err)
+		return err;
+	*why = "seccomp";
+	err = seccomp_restrict();
+	if (err)
+		return err;
+	*why = NULL;
+	return 0;
+}
