@@ -10,10 +10,10 @@
  */
 #include "privileges.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -25,6 +25,30 @@
 
 /* Every bdi lives here: bdi_register() in mm/backing-dev.c gives it no parent device. */
 #define BDI_DEVICES "/sys/devices/virtual/bdi"
+
+/*
+ * Empties every set. By the system call: libcap-ng would bring getpwuid() and
+ * with it the name service into a static helper, 190 KB for this one call.
+ */
+static int capabilities_drop(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+	unsigned long cap;
+
+	/*
+	 * The bounding set ends where the kernel knows no further capability
+	 * (EINVAL). Without CAP_SETPCAP it stays (EPERM), which no_new_privs
+	 * makes harmless: no execve() can take anything from it.
+	 */
+	for (cap = 0; !prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); cap++)
+		;
+	if (errno != EINVAL && errno != EPERM)
+		return -errno;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+		return -errno;
+	return syscall(SYS_capset, &header, none) ? -errno : 0;
+}
 
 /* Rights of the first Landlock version, which is all that a file to be written needs. */
 #define LANDLOCK_RIGHTS                                                   \
@@ -165,12 +189,9 @@ int privileges_drop(const char *pin_dir, const char **why)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	*why = "capabilities";
-	capng_clear(CAPNG_SELECT_BOTH);
-	/* The bounding set too, where CAP_SETPCAP allows it; with no_new_privs it is moot. */
-	if (capng_apply(CAPNG_SELECT_BOTH) && capng_apply(CAPNG_SELECT_CAPS))
-		return -EPERM;
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && errno != EINVAL)
-		return -errno;
+	err = capabilities_drop();
+	if (err)
+		return err;
 	*why = "Landlock";
 	err = landlock_restrict(pin_dir);
 	if (err)
