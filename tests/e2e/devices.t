@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The value goes to the bdi that counts: of the whole disk for a partition, of the file system
+# itself for btrfs, of the disk for a raw block device.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need fio jq dd sfdisk mkfs.btrfs
+
+seconds=8
+
+# try WHAT FILE BDI: mmap random must arrive on the bdi, from 128 KB.
+try() {
+	local what=$1 file=$2 bdi=$3 class
+	use_bdi "$bdi"
+	set_kb 128
+	start_run
+	phase $seconds "${4:-mmap-random}" "$file"
+	class=$(decided_class "$bdi")
+	is "$(classic "$class")" "${5:-random}" "$what: told as ${5:-random}"
+	ok "$what: bdi $bdi gets the row of '$class'" reached "$(policy_kb "$class" 128)"
+	stop_run TERM
+	is "$(read_kb)" 128 "$what: the original is back"
+	[ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
+}
+
+open_trace || true
+
+# A partition: the loop device is scanned, the file system lies in the second of two.
+fallocate -l 640M "$T/partitioned"
+printf 'label: gpt\nsize=16M\n\n' | sfdisk -q "$T/partitioned" >/dev/null || die sfdisk
+attach_loop -P "$T/partitioned"
+wait_for 5 test -b "${LOOP}p2" || die "no ${LOOP}p2"
+make_fs "${LOOP}p2" ext4
+fill_file "$MNT/data" 384
+need_throttle 24000000 1500
+RUN_DEVICE=${NAME}p2 try partition "$MNT/data" "$BDI"
+
+# btrfs has a bdi of its own; the disk's is not the one.
+make_loop 640
+if grep -qw btrfs /proc/filesystems || modprobe -q btrfs; then
+	make_fs "$LOOP" btrfs
+	fill_file "$MNT/data" 384
+	throttle 24000000 1500 || die throttle
+	bdi=$(basename "$(readlink -f "/sys/fs/btrfs/$(findmnt -no UUID "$MNT")/bdi")")
+	disk_before=$(<"/sys/class/bdi/$BDI/read_ahead_kb")
+	RUN_DEVICE=$MNT try btrfs "$MNT/data" "$bdi"
+	is "$(<"/sys/class/bdi/$BDI/read_ahead_kb")" "$disk_before" \
+		"btrfs: the disk's own value is left alone"
+	umount "$MNT"
+else
+	skip btrfs 'this kernel has no btrfs'
+fi
+
+# A raw block device, through the page cache.
+make_loop 384
+fill_file "$LOOP" 384
+throttle 24000000 1500 || die throttle
+try 'raw device' "$LOOP" "$BDI"
+done_testing

@@ -1,0 +1,469 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lib.sh - TAP, and real devices to test on. Sourced by tests/*/*.t.
+#
+# Everything made here (loop devices, mounts, cgroups, pins, processes) is
+# remembered and taken down at exit. Nothing touches the host's own disks: every
+# test names its loop device. FULL=1 takes the long durations.
+# shellcheck disable=SC2034 # variables are for the tests
+set -uo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BPFAHEAD=${BPFAHEAD:-$TOP/build/bpfahead}
+BPFAHEADD=${BPFAHEADD:-$TOP/build/bpfaheadd}
+BPFAHEAD_GEN=${BPFAHEAD_GEN:-$TOP/build/bpfahead-gen}
+FULL=${FULL:-0}
+export BPFAHEAD_PIN_DIR=/sys/fs/bpf/bpfahead-test-$$
+export LC_ALL=C.UTF-8
+
+# --- TAP -------------------------------------------------------------------------------------
+
+tests_run=0
+tests_failed=0
+
+diag() { printf '# %s\n' "$@"; }
+
+# result STATUS NAME: 0 passes.
+result() {
+	local status=$1
+	shift
+	tests_run=$((tests_run + 1))
+	if [ "$status" = 0 ]; then
+		echo "ok $tests_run - $*"
+	else
+		tests_failed=$((tests_failed + 1))
+		echo "not ok $tests_run - $*"
+	fi
+	return "$status"
+}
+
+# ok NAME COMMAND...: passes if the command does.
+ok() {
+	local name=$1
+	shift
+	if "$@"; then result 0 "$name"; else result 1 "$name" || diag "failed: $*"; fi
+}
+
+# is GOT WANTED NAME
+is() {
+	if [ "$1" = "$2" ]; then
+		result 0 "$3"
+	else
+		result 1 "$3" || diag "got    '$1'" "wanted '$2'"
+	fi
+}
+
+# like TEXT REGEX NAME
+like() {
+	if [[ $1 =~ $2 ]]; then
+		result 0 "$3"
+	else
+		result 1 "$3" || diag "got    '$1'" "wanted to match '$2'"
+	fi
+}
+
+skip() {
+	tests_run=$((tests_run + 1))
+	echo "ok $tests_run - $1 # SKIP $2"
+}
+
+skip_all() {
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+# A fault of the test's own surroundings: fails, whatever has passed before.
+die() {
+	echo "Bail out! $*" >&2
+	result 1 "set-up: $*"
+	echo "1..$tests_run"
+	exit 1
+}
+
+done_testing() {
+	[ $tests_run -gt 0 ] || result 1 'a test file that ran nothing'
+	echo "1..$tests_run"
+	[ $tests_failed = 0 ]
+	exit
+}
+
+# --- clean-up --------------------------------------------------------------------------------
+
+pids=() loops=() mounts=() cgroups=() T=
+
+stop_pid() {
+	local pid=$1 n
+	kill -TERM "$pid" 2>/dev/null || return 0
+	kill -CONT "$pid" 2>/dev/null
+	for ((n = 0; n < 100; n++)); do
+		kill -0 "$pid" 2>/dev/null || break
+		nap 0.05
+	done
+	kill -KILL "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	return 0
+}
+
+cleanup() {
+	local status=$? i
+	trap - EXIT INT TERM
+	for ((i = ${#pids[@]} - 1; i >= 0; i--)); do stop_pid "${pids[i]}"; done
+	if [ -d "$BPFAHEAD_PIN_DIR" ]; then
+		"$BPFAHEAD" unload >/dev/null 2>&1
+		rm -rf "$BPFAHEAD_PIN_DIR"
+	fi
+	close_trace
+	for i in "${cgroups[@]}"; do
+		kill_cgroup "$i"
+		rmdir "$i" 2>/dev/null
+	done
+	for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
+		umount "${mounts[i]}" 2>/dev/null || umount -l "${mounts[i]}" 2>/dev/null
+	done
+	for i in "${loops[@]}"; do losetup -d "$i" 2>/dev/null; done
+	[ -z "$T" ] || rm -rf --one-file-system "$T"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# Waits without a process: the tests poll often on small machines.
+exec {nap_fd}<> <(:)
+nap() { read -r -t "$1" -u "$nap_fd" _ || true; }
+
+now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds; fails when the time is over.
+wait_for() {
+	local end=$(($(now_us) + ${1%.*} * 1000000))
+	shift
+	while ! "$@"; do
+		[ "$(now_us)" -lt "$end" ] || return 1
+		nap 0.1
+	done
+}
+
+# --- surroundings ----------------------------------------------------------------------------
+
+need() {
+	local tool
+	[ "$(id -u)" = 0 ] || skip_all 'needs root'
+	mountpoint -q /sys/fs/bpf || die 'no bpf file system on /sys/fs/bpf: tests/bpffs.sh'
+	for tool in "$BPFAHEAD" "$@"; do
+		command -v "$tool" >/dev/null || die "$tool is missing: make test-build, tests/deps.sh test"
+	done
+	T=$(mktemp -d "${TMPDIR:-/var/tmp}/bpfahead-test.XXXXXX") || die 'mktemp'
+}
+
+# make_loop MB: a loop device over a file of its own; sets LOOP NAME BDI.
+make_loop() {
+	local file=$T/disk-${#loops[@]}
+	fallocate -l "$1M" "$file" || die "fallocate $1 MB in $T"
+	attach_loop "$file"
+}
+
+attach_loop() {
+	LOOP=$(losetup -f --show --direct-io=on "$@") || die "losetup $*"
+	loops+=("$LOOP")
+	use_disk "$LOOP"
+}
+
+# use_disk /dev/NAME: the disk that the helpers below look at.
+use_disk() {
+	NAME=${1#/dev/}
+	BDI=$(<"/sys/block/$NAME/dev")
+	use_bdi "$BDI"
+}
+
+use_bdi() {
+	KB_FILE=/sys/class/bdi/$1/read_ahead_kb
+	[ -r "$KB_FILE" ] || die "no $KB_FILE"
+}
+
+read_kb() { cat "$KB_FILE"; }
+set_kb() {
+	echo "$1" >"$KB_FILE" || die "cannot write $KB_FILE"
+	[ "$(read_kb)" = "$1" ] || die "$KB_FILE did not take $1"
+}
+
+# make_fs DEVICE TYPE: formats and mounts it; sets MNT.
+make_fs() {
+	local device=$1 type=$2
+	MNT=$T/mnt-${#mounts[@]}
+	mkdir -p "$MNT"
+	# No discard: it would punch holes, which are then read at the speed of memory.
+	case $type in
+	ext4) mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0,lazy_journal_init=0 "$device" ;;
+	xfs) mkfs.xfs -q -f -K "$device" ;;
+	btrfs) mkfs.btrfs -q -f -K "$device" ;;
+	esac >"$T/mkfs.log" 2>&1 || die "mkfs.$type: $(tail -1 "$T/mkfs.log")"
+	mount -o noatime "$device" "$MNT" || die "mount $device"
+	mounts+=("$MNT")
+}
+
+# fill_file PATH MB: real blocks, written once, none of them left in the page cache.
+fill_file() {
+	dd if=/dev/zero of="$1" bs=1M count="$2" oflag=direct conv=notrunc status=none ||
+		die "writing $1"
+	sync "$1"
+	forget "$1"
+}
+
+# forget FILE: drops its pages from the cache, and no one else's.
+forget() { dd if="$1" iflag=nocache count=0 status=none; }
+
+# throttle BYTES_PER_S IOPS: reads of $BDI by what `throttle_run` starts.
+throttle() {
+	local v1=/sys/fs/cgroup/blkio v2=/sys/fs/cgroup
+	[ -f "$v2/cgroup.controllers" ] || v2=/sys/fs/cgroup/unified
+	if [ ${#cgroups[@]} = 0 ]; then
+		if [ -f "$v1/cgroup.procs" ]; then
+			CGROUP=$v1/bpfahead-test-$$
+			mkdir "$CGROUP" || die "mkdir $CGROUP"
+		elif grep -qw io "$v2/cgroup.controllers" 2>/dev/null &&
+			{ grep -qw io "$v2/cgroup.subtree_control" ||
+				echo +io >"$v2/cgroup.subtree_control"; }; then
+			CGROUP=$v2/bpfahead-test-$$
+			mkdir "$CGROUP" || die "mkdir $CGROUP"
+		else
+			return 1
+		fi
+		cgroups+=("$CGROUP")
+	fi
+	if [ -f "$CGROUP/blkio.throttle.read_bps_device" ]; then
+		echo "$BDI $1" >"$CGROUP/blkio.throttle.read_bps_device" &&
+			echo "$BDI $2" >"$CGROUP/blkio.throttle.read_iops_device"
+	else
+		echo "$BDI rbps=$1 riops=$2" >"$CGROUP/io.max"
+	fi || die "throttle $BDI"
+}
+need_throttle() { throttle "$@" || skip_all 'no cgroup here limits the rate of block reads'; }
+
+# The words before a command that put it into the cgroup, by exec: $! is the command's own pid.
+# shellcheck disable=SC2016 # for the inner shell
+in_cgroup=(bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"')
+
+kill_cgroup() {
+	local pid n left
+	for ((n = 0; n < 50; n++)); do
+		left=0
+		while read -r pid; do
+			kill -KILL "$pid" 2>/dev/null
+			left=1
+		done <"$1/cgroup.procs"
+		[ $left = 1 ] || break
+		nap 0.1
+	done
+}
+
+# --- loads -----------------------------------------------------------------------------------
+
+# Each prints the fio arguments of a pattern, one a line. No hints: the kernel must not be told.
+load_args() {
+	local pattern=$1 file=$2
+	printf '%s\n' --name="$pattern" --filename="$file" --fadvise_hint=0 --time_based \
+		--norandommap --randrepeat=0 --thread --minimal
+	case $pattern in
+	sequential) printf '%s\n' --ioengine=psync --rw=read --bs=128k ;;
+	mmap-random) printf '%s\n' --ioengine=mmap --rw=randread --bs=4k ;;
+	# Runs of 64 KB, each from a random place.
+	mixed) printf '%s\n' --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=4k ;;
+	interleaved)
+		printf '%s\n' --ioengine=psync --rw=read --bs=128k --numjobs=8 \
+			--size=12% --offset_increment=12%
+		;;
+	direct) printf '%s\n' --ioengine=psync --rw=randread --bs=16k --direct=1 ;;
+	direct-sequential) printf '%s\n' --ioengine=psync --rw=read --bs=128k --direct=1 ;;
+	*) die "no load '$pattern'" ;;
+	esac
+}
+
+# start_load PATTERN FILE [SECONDS]: throttled, in the background; sets LOAD_PID.
+start_load() {
+	local args
+	mapfile -t args < <(load_args "$1" "$2")
+	"${in_cgroup[@]}" "$CGROUP" fio "${args[@]}" --runtime="${3:-3600}" >"$T/fio.log" 2>&1 &
+	LOAD_PID=$!
+	pids+=("$LOAD_PID")
+}
+stop_load() {
+	stop_pid "$LOAD_PID"
+	pids=("${pids[@]/$LOAD_PID/}")
+	mapfile -t pids < <(printf '%s\n' "${pids[@]}" | grep .)
+}
+
+reads_completed() {
+	local fields
+	read -ra fields <"/sys/block/$NAME/stat"
+	echo "${fields[0]}"
+}
+
+# --- bpfahead --------------------------------------------------------------------------------
+
+# start_run [OPTION...]: `bpfahead run` on $NAME; output in $T/run.log; sets RUN_PID.
+start_run() {
+	: >"$T/run.log"
+	"$BPFAHEAD" run --device "${RUN_DEVICE:-$NAME}" "$@" >"$T/run.log" 2>"$T/run.err" </dev/null &
+	RUN_PID=$!
+	pids+=("$RUN_PID")
+	if ! wait_for 15 run_is_ready || ! kill -0 "$RUN_PID" 2>/dev/null; then
+		die "bpfahead run did not come up: $(tail -3 "$T/run.err")"
+	fi
+}
+run_is_ready() {
+	kill -0 "$RUN_PID" 2>/dev/null || return 0 # the caller sees what it said
+	grep -q 'Ctrl-C restores' "$T/run.err"
+}
+
+# stop_run SIGNAL: sends it and waits; sets RUN_STATUS.
+stop_run() {
+	kill -s "$1" "$RUN_PID" 2>/dev/null
+	wait "$RUN_PID" 2>/dev/null
+	RUN_STATUS=$?
+}
+
+status_json() { "$BPFAHEAD" status --json; }
+
+# kb_is KB
+kb_is() { [ "$(read_kb)" = "$1" ]; }
+
+# Decisions that `bpfahead run` printed after line N: "old new" of each, by class name.
+decisions_after() {
+	tail -n +$(($1 + 1)) "$T/run.log" | awk -F '  ' '$3 ~ / -> / { split($3, c, " -> "); print c[1], c[2] }'
+}
+
+# The last class decided for this disk, from status.
+decided_class() {
+	status_json | jq -r --arg n "${1:-$BDI}" '.devices[] | select(.bdi == $n) | .class'
+}
+
+# The classic name of a class: what one of the finer classes is a kind of.
+classic() {
+	case $1 in
+	sequential) echo sequential ;;
+	random | objects | pages) echo random ;;
+	mixed | long-runs | short-runs) echo mixed ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# policy_kb CLASS ORIGINAL: the row of the class after the never-lower / never-raise rule.
+policy_kb() {
+	"$BPFAHEAD" config --json | jq -r --arg class "$1" --argjson original "$2" '
+		.policy.default[$class] |
+		if .clamp == "never-lower" then [.kb, $original] | max
+		elif .clamp == "never-raise" then [.kb, $original] | min
+		else .kb end'
+}
+
+# --- phases: a load, and what happened to readahead meanwhile -------------------------------
+
+# The readahead tracepoints tell when the 8th call was made, where the kernel has them.
+trace=
+open_trace() {
+	local root=$T/tracing
+	mkdir -p "$root"
+	mount -t tracefs tracefs "$root" 2>/dev/null || return 1
+	mounts+=("$root")
+	[ -d "$root/events/readahead" ] || return 1
+	trace=$root/instances/bpfahead-test-$$
+	mkdir "$trace" || return 1
+	echo mono >"$trace/trace_clock"
+	echo 64 >"$trace/buffer_size_kb"
+	echo 0 >"$trace/options/overwrite" # the first calls are what counts
+}
+close_trace() {
+	[ -z "$trace" ] || rmdir "$trace" 2>/dev/null
+	trace=
+}
+
+# arm_trace PATTERN FILE: records the calls that count for this pattern.
+arm_trace() {
+	local dev event
+	[ -n "$trace" ] || return 0
+	# mountinfo has the superblock's number; stat() of a btrfs file gives another one.
+	dev=$(awk -v m="$(stat -c %m "$2")" '$5 == m { print $3 }' /proc/self/mountinfo | tail -1)
+	[ ! -b "$2" ] || dev=0:3
+	echo 0 >"$trace/tracing_on"
+	echo >"$trace/trace"
+	for event in page_cache_sync_ra page_cache_async_ra page_cache_ra_order; do
+		echo "s_dev == $((${dev%:*} << 20 | ${dev#*:}))" \
+			>"$trace/events/readahead/$event/filter"
+		case $1,$event in
+		mmap-random,page_cache_ra_order | sequential,*sync_ra | mixed,*sync_ra | \
+			interleaved,*sync_ra) echo 1 >"$trace/events/readahead/$event/enable" ;;
+		*) echo 0 >"$trace/events/readahead/$event/enable" ;;
+		esac
+	done
+	echo 1 >"$trace/tracing_on"
+}
+
+# Microseconds from the mark `start` to the 8th call; 0 where nobody can tell.
+eighth_call_us() {
+	[ -n "$trace" ] || {
+		echo 0
+		return
+	}
+	awk '/tracing_mark_write.*start/ { for (i = 1; i < NF; i++) if ($i ~ /^[0-9]+\.[0-9]+:$/) t0 = $i + 0 }
+		/page_cache_/ { for (i = 1; i < NF; i++) if ($i ~ /^[0-9]+\.[0-9]+:$/) { n++; if (n == 8) t8 = $i + 0; break } }
+		END { printf("%d\n", (t0 && t8 > t0) ? (t8 - t0) * 1e6 : 0) }' "$trace/trace"
+}
+
+# phase SECONDS PATTERN FILE: runs the load for so long from its first device read on. Sets
+# CHANGES (lines "microseconds-since-start kb") and PHASE_EIGHTH (us), PHASE_LINE (of run.log).
+phase() {
+	local seconds=$1 pattern=$2 file=$3 before start=0 kb last now waited
+	forget "$file" 2>/dev/null
+	[ ! -b "$file" ] || blockdev --flushbufs "$file"
+	PHASE_LINE=$(wc -l <"$T/run.log")
+	CHANGES=() PHASE_EIGHTH=0
+	arm_trace "$pattern" "$file"
+	before=$(reads_completed)
+	read -r last <"$KB_FILE"
+	waited=$(now_us)
+	start_load "$pattern" "$file"
+	while :; do
+		now=$(now_us)
+		if [ "$start" = 0 ]; then
+			if [ "$(reads_completed)" -gt "$before" ]; then
+				start=$now
+				[ -z "$trace" ] || echo start >"$trace/trace_marker"
+			elif [ $((now - waited)) -gt 20000000 ]; then
+				die "the load '$pattern' reads nothing: $(tail -1 "$T/fio.log")"
+			fi
+		elif [ $((now - start)) -ge $((seconds * 1000000)) ]; then
+			break
+		fi
+		read -r kb <"$KB_FILE"
+		if [ "$kb" != "$last" ]; then
+			CHANGES+=("$((start ? now - start : 0)) $kb")
+			last=$kb
+		fi
+		nap 0.02
+	done
+	[ -z "$trace" ] || echo 0 >"$trace/tracing_on"
+	PHASE_EIGHTH=$(eighth_call_us)
+	stop_load
+}
+
+# reached KB: did the phase arrive there within 3 s of its start (of its 8th readahead call where
+# calls are rare), and stay? Prints why not.
+reached() {
+	local limit=3000000 change last_us=0
+	[ "$PHASE_EIGHTH" -lt 300000 ] || limit=$((limit + PHASE_EIGHTH))
+	for change in "${CHANGES[@]}"; do last_us=${change%% *}; done
+	diag "changes (us after the start, KB): ${CHANGES[*]:-none}; 8th call at $PHASE_EIGHTH us"
+	if [ "$(read_kb)" != "$1" ]; then
+		diag "ended at $(read_kb) KB, wanted $1"
+		return 1
+	fi
+	if [ ${#CHANGES[@]} -gt 1 ]; then
+		diag "${#CHANGES[@]} changes in one phase"
+		return 1
+	fi
+	if [ "$last_us" -gt "$limit" ]; then
+		diag "took $last_us us, more than $limit us"
+		return 1
+	fi
+}
