@@ -13,6 +13,8 @@ B := build
 CC := gcc
 CLANG ?= clang
 LLVM_STRIP ?= llvm-strip
+LLVM_OBJCOPY ?= llvm-objcopy
+BPFTOOL ?= bpftool
 STRIP ?= strip
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -38,7 +40,9 @@ CPPFLAGS += -D_GNU_SOURCE= -I.
 CFLAGS ?= -O2 -g
 C_ALL = -std=gnu11 $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LDFLAGS += -Wl,--as-needed
-BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -MMD -MP \
+# The prefix map keeps source text out of the BTF; unrolling is asked for where it pays.
+BPF_CFLAGS := -g -O2 -fno-unroll-loops -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
+	-fdebug-prefix-map=bpf=src -MMD -MP \
 	-I$(if $(MULTIARCH),/usr/include/$(MULTIARCH),/usr/include) -I.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -136,7 +140,7 @@ test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL) $(TOOLS) ## build th
 bench-build: all $(KERNEL_OBJECTS) $(KERNEL) $(BENCH_OBJECTS) $(BENCH) $(TOOLS)
 
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
-TIDY_C := $(filter-out %.bpf.c,$(wildcard loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
+TIDY_C := $(filter-out %.bpf.c,$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
 	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c))
 SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t gen/*.sh weights/*.sh) .ci/run
 
@@ -174,24 +178,25 @@ fuzz: $(FUZZ) ## libFuzzer on the parsers, FUZZ_SECONDS (60) each
 
 install: all ## install below DESTDIR/PREFIX (PREFIX=/usr/local)
 	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(PREFIX)/bin' \
-		'$(DESTDIR)$(PREFIX)/lib/bpfahead' '$(DESTDIR)$(PREFIX)/share/man/man8' \
+		'$(DESTDIR)$(PREFIX)/lib/bpfahead' \
 		'$(DESTDIR)$(PREFIX)/share/bpfahead' '$(DESTDIR)$(UNITDIR)'
 	install -m 755 $(B)/bpfahead $(B)/bpfaheadd '$(DESTDIR)$(PREFIX)/sbin/'
 	install -m 755 $(B)/bpfahead-gen '$(DESTDIR)$(PREFIX)/bin/'
 	install -m 644 $(BPF_OBJECTS) '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 644 $(wildcard weights/*.bin) '$(DESTDIR)$(PREFIX)/share/bpfahead/'
-	@$(foreach f,$(MAN_PAGES),install -m 644 $(f) '$(DESTDIR)$(PREFIX)/share/man/man8/' &&) true
+	@$(foreach f,$(MAN_PAGES),install -D -m 644 $(f) '$(DESTDIR)$(call man_path,$(f))' &&) true
 	@$(foreach f,$(UNITS),sed 's,@PREFIX@,$(PREFIX),g' $(f) > \
 		'$(DESTDIR)$(UNITDIR)/$(notdir $(f:.in=))' &&) true
 
-MAN_PAGES := $(wildcard docs/*.8 docs/man/*.8)
+MAN_PAGES := $(wildcard docs/*.[1-8] docs/man/*.[1-8])
+man_path = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 UNITS := $(wildcard loader/*.service loader/*.service.in loader/systemd/*.service \
 	loader/systemd/*.service.in)
 
 uninstall: ## remove what install put there
 	rm -f $(foreach p,bpfahead bpfaheadd,'$(DESTDIR)$(PREFIX)/sbin/$(p)') \
 		'$(DESTDIR)$(PREFIX)/bin/bpfahead-gen' \
-		$(foreach f,$(notdir $(MAN_PAGES)),'$(DESTDIR)$(PREFIX)/share/man/man8/$(f)') \
+		$(foreach f,$(MAN_PAGES),'$(DESTDIR)$(call man_path,$(f))') \
 		$(foreach f,$(notdir $(UNITS:.in=)),'$(DESTDIR)$(UNITDIR)/$(f)')
 	rm -rf '$(DESTDIR)$(PREFIX)/lib/bpfahead' '$(DESTDIR)$(PREFIX)/share/bpfahead'
 
@@ -208,16 +213,22 @@ define bpf_compile
 $(say) BPF $@
 $(Q)$(CLANG) $(BPF_CFLAGS) -MF $(@:.o=.d) -MT $@ -c $< -o $@
 $(Q)$(LLVM_STRIP) -g $@
+$(Q)$(B)/strip-lines $@
 endef
 
+# Debugging information goes, and so does what .BTF.ext says of source lines.
+$(B)/strip-lines: bpf/strip-lines.c | $(B)
+	$(say) HOSTCC $@
+	$(Q)$(CC) $(filter-out -MMD -MP,$(C_ALL)) $(LDFLAGS) $< -lelf -o $@
+
 # No object without its source: a pattern rule would leave `all` to say only "no rule".
-$(BPF_OBJECTS): $(B)/%.bpf.o: bpf/%.bpf.c | $(B)
+$(BPF_OBJECTS): $(B)/%.bpf.o: bpf/%.bpf.c $(B)/strip-lines | $(B)
 	$(bpf_compile)
 
-$(B)/tests/%.bpf.o: tests/kernel/%.bpf.c | $(B)/tests
+$(B)/tests/%.bpf.o: tests/kernel/%.bpf.c $(B)/strip-lines | $(B)/tests
 	$(bpf_compile)
 
-$(B)/bench/%.bpf.o: tests/bench/%.bpf.c | $(B)/bench
+$(B)/bench/%.bpf.o: tests/bench/%.bpf.c $(B)/strip-lines | $(B)/bench
 	$(bpf_compile)
 
 # --- user space ------------------------------------------------------------------------------

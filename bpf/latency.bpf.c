@@ -5,7 +5,7 @@
  * not pass here. Runs in hard or soft interrupt context: no slot is taken, no
  * hop ended.
  */
-#include "account.bpf.h"
+#include "totals.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

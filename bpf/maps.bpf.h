@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All maps. Every object declares them alike and is loaded onto the same
- * pinned ones. docs/design.md sums up their memory.
+ * All maps but the totals (totals.bpf.h). Every object declares them alike and
+ * is loaded onto the same pinned ones. docs/design.md sums up their memory.
  */
 #ifndef BPFAHEAD_MAPS_BPF_H
 #define BPFAHEAD_MAPS_BPF_H
 
-#include "core.bpf.h"
+#include "totals.bpf.h"
 #include "features.h"
 #include "mlp.h"
-
-/* What one CPU has seen of one bdi. The tag says whose totals these are. */
-struct bdi_counters {
-	__u64 bdi_id; /* 0: none */
-	__u64 jiffy; /* of the last event here: the clock is read only when it moves */
-	__u64 slot_seq;
-	__u64 last_end; /* sector after the last block read; 0: none yet */
-	__u64 stream_end[STREAMS]; /* the same of the last few streams */
-	__u32 stream_next; /* the one to forget next */
-	__u32 pad;
-	__u64 total[COUNTERS_MAX];
-};
 
 /* What the hook that ends a hop knows and hop_end() needs. */
 struct hop_input {
@@ -66,28 +54,6 @@ struct allocator {
 	__u64 lock; /* 1 while a CPU gives or takes a slot */
 	__u64 next_slot_seq;
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BDI_SLOTS);
-	__type(key, __u32);
-	__type(value, struct bdi_state);
-} bdis SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BDI_SLOTS);
-	__type(key, __u32);
-	__type(value, struct bdi_counters);
-} counters SEC(".maps");
-
-/* Where a bdi lives if not in its home slot, id modulo BDI_SLOTS; and whether at all. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, BDI_SLOTS);
-	__type(key, __u64);
-	__type(value, __u32);
-} bdi_slots SEC(".maps");
 
 /* dev_t of disks and partitions -> bdi id, for reads of raw devices through the page cache. */
 struct {

@@ -58,6 +58,7 @@ static __always_inline bool continues_stream(struct bdi_counters *c, __u64 start
 {
 	__u32 i;
 
+#pragma unroll
 	for (i = 0; i < STREAMS; i++) {
 		if (c->stream_end[i] == start) {
 			c->stream_end[i] = end;
