@@ -260,7 +260,8 @@ $(B)/helper/%.o: %.c | $(DIRS)
 	$(Q)$(CC) $(C_ALL) -Os -ffunction-sections -fdata-sections \
 		-DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
 
-$(B)/helper/libhelper.a: $(call to,helper,$(LOADER_LIB_C))
+HELPER_LIB_C := $(filter-out loader/cmd_%.c loader/cli.c loader/start.c loader/load.c,$(LOADER_LIB_C))
+$(B)/helper/libhelper.a: $(call to,helper,$(HELPER_LIB_C))
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
