@@ -211,12 +211,15 @@ help: ## this list
 
 define bpf_compile
 $(say) BPF $@
-$(Q)$(CLANG) $(BPF_CFLAGS) -MF $(@:.o=.d) -MT $@ -c $< -o $@
+$(Q)$(CLANG) $(BPF_CFLAGS) -MF $(@:.o=.d) -MT $@ -c $< -o $(@:.o=.lines.o)
+$(Q)$(BPFTOOL) gen object $@ $(@:.o=.lines.o)
 $(Q)$(LLVM_STRIP) -g $@
+$(Q)$(LLVM_OBJCOPY) --wildcard --strip-symbol='LBB*' $@
 $(Q)$(B)/strip-lines $@
 endef
 
-# Debugging information goes, and so does what .BTF.ext says of source lines.
+# Linking resolves relocations and drops labels; debugging and line information go.
+# NAME.bpf.lines.o keeps them, for reading the verifier's log.
 $(B)/strip-lines: bpf/strip-lines.c | $(B)
 	$(say) HOSTCC $@
 	$(Q)$(CC) $(filter-out -MMD -MP,$(C_ALL)) $(LDFLAGS) $< -lelf -o $@
