@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The command line: picks a command; each has its own options and --help. */
+#include <stdlib.h>
+
+#include "cli.h"
+
+static const struct command commands[] = {
+	{"run", cmd_run, "load, decide and apply in the foreground; Ctrl-C undoes everything"},
+	{"load", cmd_load, "load and pin everything, and leave it running"},
+	{"unload", cmd_unload, "restore the original values and take everything away"},
+	{"attach", cmd_attach, "attach the programs that bpftool pinned"},
+	{"weights", cmd_weights, "show, verify, push, shadow, promote or rollback a model"},
+	{"status", cmd_status, "what it sees, decides and has set, device by device"},
+	{"config", cmd_config, "show or set windows, limits, policy and mode"},
+	{"record", cmd_record, "write every window's features to a CSV file, for training"},
+	{"probe", cmd_probe, "what this kernel offers and lacks"},
+	{"restore", cmd_restore, "write the original values back after a crash"},
+	{0},
+};
+
+const char *argp_program_version = "bpfahead " BPFAHEAD_VERSION;
+
+int main(int argc, char **argv)
+{
+	static const char closing[] =
+		"\n'bpfahead COMMAND --help' shows the options of one.  Exit status: 0 done, 1 "
+		"failed,\n"
+		"2 usage, 3 nothing loaded, 4 in use by another process, 5 not offered by this\n"
+		"kernel, 6 unusable weights.\n";
+	const char *pin_dir = getenv("BPFAHEAD_PIN_DIR");
+
+	if (pin_dir && *pin_dir)
+		cli.pin_dir = pin_dir;
+	argv[0] = (char *)"bpfahead";
+	libbpf_log_capture();
+	return command_group(commands,
+			     "Sets the readahead of block devices by what they are read for.\v\n",
+			     closing, argc, argv);
+}

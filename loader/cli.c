@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <bpf/libbpf.h>
+
+#include "cli.h"
+#include "names.h"
+#include "owner.h"
+
+struct cli cli = {.pin_dir = BPFAHEAD_PIN_DIR};
+
+enum option_key { KEY_PIN_DIR = 0x100, KEY_JSON };
+
+int fault_set(struct fault *fault, int err, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(fault->text, sizeof(fault->text), format, arguments);
+	va_end(arguments);
+	return err;
+}
+
+int status_of(int err)
+{
+	switch (err) {
+	case 0:
+		return EXIT_SUCCESS;
+	case -EBUSY:
+	case -EEXIST:
+		return EXIT_BUSY;
+	case -EOPNOTSUPP:
+		return EXIT_UNSUPPORTED;
+	case -EBADMSG:
+		return EXIT_BAD_WEIGHTS;
+	default:
+		return EXIT_FAILURE;
+	}
+}
+
+int fail(int status, const char *format, ...)
+{
+	va_list arguments;
+
+	fflush(stdout);
+	va_start(arguments, format);
+	fputs("bpfahead: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+	return status;
+}
+
+void say(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fputs("bpfahead: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+}
+
+void usage(const struct argp_state *state, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fprintf(stderr, "%s: ", state->name);
+	vfprintf(stderr, format, arguments);
+	fprintf(stderr, "; see '%s --help'\n", state->name);
+	va_end(arguments);
+	exit(EXIT_USAGE);
+}
+
+static error_t parse_common(int key, char *argument, struct argp_state *state)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		/* What is left to print is "Try ... --help": a failure has one line. */
+		state->err_stream = NULL;
+		return 0;
+	case KEY_PIN_DIR:
+		if (argument[0] != '/')
+			usage(state, "--pin-dir wants an absolute path, not '%s'", argument);
+		cli.pin_dir = argument;
+		return 0;
+	case KEY_JSON:
+		cli.json = true;
+		return 0;
+	case 'v':
+		cli.verbose = true;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_option common_options[] = {
+	{"pin-dir", KEY_PIN_DIR, "DIR", 0,
+	 "Pins live here (default: $BPFAHEAD_PIN_DIR, else " BPFAHEAD_PIN_DIR ")", 10},
+	{"verbose", 'v', NULL, 0, "Show what libbpf says", 10},
+	{0},
+};
+
+static const struct argp_option json_options[] = {
+	{"json", KEY_JSON, NULL, 0, "Print JSON", 5},
+	{0},
+};
+
+static const struct argp common_argp = {.options = common_options, .parser = parse_common};
+static const struct argp json_argp = {.options = json_options, .parser = parse_common};
+
+int cli_parse(const struct argp *argp, bool with_json, int argc, char **argv, void *input)
+{
+	const struct argp_child children[] = {
+		{.argp = &common_argp, .group = 10},
+		{.argp = with_json ? &json_argp : NULL, .group = 5},
+		{0},
+	};
+	struct argp top = *argp;
+	int err;
+
+	top.children = children;
+	err = argp_parse(&top, argc, argv, ARGP_IN_ORDER, NULL, input);
+	return err ? EXIT_USAGE : 0;
+}
+
+error_t cli_no_arguments(int key, char *argument, struct argp_state *state)
+{
+	if (key == ARGP_KEY_ARG)
+		usage(state, "takes no arguments, not '%s'", argument);
+	return ARGP_ERR_UNKNOWN;
+}
+
+struct group {
+	const struct command *commands;
+	const char *closing;
+	int first; /* index of the command's name in argv */
+};
+
+static error_t parse_group(int key, char *argument, struct argp_state *state)
+{
+	struct group *group = state->input;
+
+	(void)argument;
+	switch (key) {
+	case ARGP_KEY_ARG:
+		/* The command's own parser takes it from here. */
+		group->first = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		usage(state, "which command?");
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static char *list_commands(int key, const char *text, void *input)
+{
+	const struct group *group = input;
+	const struct command *c;
+	char *list = NULL;
+	size_t size = 0;
+	FILE *stream;
+
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	stream = open_memstream(&list, &size);
+	if (!stream)
+		return NULL;
+	fputs("Commands:\n", stream);
+	for (c = group->commands; c->name; c++)
+		fprintf(stream, "  %-9s %s\n", c->name, c->summary);
+	fputs(group->closing, stream);
+	fclose(stream);
+	return list;
+}
+
+int command_group(const struct command *commands, const char *doc, const char *closing, int argc,
+		  char **argv)
+{
+	struct group group = {.commands = commands, .closing = closing};
+	const struct argp argp = {
+		.parser = parse_group,
+		.args_doc = "COMMAND [ARGUMENT]...",
+		.doc = doc,
+		.help_filter = list_commands,
+	};
+	const struct command *c;
+	char *name = NULL;
+	int status;
+
+	status = cli_parse(&argp, false, argc, argv, &group);
+	if (status)
+		return status;
+	for (c = commands; c->name; c++)
+		if (!strcmp(c->name, argv[group.first]))
+			break;
+	if (!c->name) {
+		fprintf(stderr, "%s: no command '%s'; see '%s --help'\n", argv[0],
+			argv[group.first], argv[0]);
+		return EXIT_USAGE;
+	}
+	if (asprintf(&name, "%s %s", argv[0], c->name) < 0)
+		return fail(EXIT_FAILURE, "out of memory");
+	argv[group.first] = name;
+	status = c->run(argc - group.first, argv + group.first);
+	free(name);
+	return status;
+}
+
+int need_root(void)
+{
+	if (geteuid())
+		return fail(EXIT_FAILURE, "needs root: run it with sudo");
+	return 0;
+}
+
+int need_maps(struct maps *maps)
+{
+	const char *why = "";
+	int err, status = need_root();
+
+	if (status) {
+		memset(maps, 0xff, sizeof(*maps)); /* every descriptor -1 */
+		return status;
+	}
+	err = maps_open(cli.pin_dir, maps, &why);
+	if (err)
+		return fail(err == -ENOENT ? EXIT_NOT_LOADED : status_of(err), "%s", why);
+	return 0;
+}
+
+static char last_warning[256];
+
+static int keep_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char line[sizeof(last_warning)];
+	char *end;
+
+	if (cli.verbose)
+		return vfprintf(stderr, format, arguments);
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(line, sizeof(line), format, arguments);
+	end = strchr(line, '\n');
+	if (end)
+		*end = '\0';
+	/* "prog 'x': failed to load" says less than the line before it, but comes last. */
+	if (line[0] && !strstr(line, "PROG LOAD LOG") && !strstr(line, "failed to load"))
+		memcpy(last_warning, line, sizeof(last_warning));
+	return 0;
+}
+
+void libbpf_log_capture(void)
+{
+	last_warning[0] = '\0';
+	libbpf_set_print(keep_log);
+}
+
+const char *libbpf_log_last(void)
+{
+	return last_warning;
+}
+
+bool helper_alive(void)
+{
+	int fd = owner_lock(cli.pin_dir);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EBUSY;
+}
+
+const char *pin_path(const char *pin_dir, const char *name)
+{
+	static char paths[4][4096];
+	static unsigned int next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", pin_dir, name);
+	return path;
+}
+
+static const char *bytes_text(double bytes, char *buffer, size_t size)
+{
+	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	unsigned int i = 0;
+
+	while (bytes >= 1024 && i < 6) {
+		bytes /= 1024;
+		i++;
+	}
+	snprintf(buffer, size, i ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
+	return buffer;
+}
+
+static bool name_ends(const char *name, const char *end)
+{
+	size_t n = strlen(name), e = strlen(end);
+
+	return n >= e && !strcmp(name + n - e, end);
+}
+
+const char *feature_text(unsigned int id, __u64 value, char *buffer, size_t size)
+{
+	const char *name = feature_name(id);
+
+	if (feature_is_ratio(id)) {
+		snprintf(buffer, size, "%.2f", q16_decimal((long long)value));
+	} else if (name && name_ends(name, "_q8")) {
+		snprintf(buffer, size, "%.1f", (double)value / 256);
+	} else if (name && name_ends(name, "bytes")) {
+		return bytes_text((double)value, buffer, size);
+	} else if (id == FEATURE_BYTES_PER_S) {
+		char bytes[32];
+
+		snprintf(buffer, size, "%s/s", bytes_text((double)value, bytes, sizeof(bytes)));
+	} else if (id == FEATURE_LATENCY_NS) {
+		snprintf(buffer, size, "%.1f us", (double)value / 1000);
+	} else {
+		snprintf(buffer, size, "%llu", (unsigned long long)value);
+	}
+	return buffer;
+}
+
+double q16_decimal(long long q16)
+{
+	return (double)q16 / LOGIT_ONE;
+}
+
+int json_print(cJSON *json)
+{
+	char *text = json ? cJSON_Print(json) : NULL;
+
+	cJSON_Delete(json);
+	if (!text)
+		return fail(EXIT_FAILURE, "out of memory");
+	puts(text);
+	free(text);
+	return finish_output();
+}
+
+void json_add_u64(cJSON *object, const char *name, __u64 value)
+{
+	char text[32];
+
+	if (value < 1ULL << 53) {
+		cJSON_AddNumberToObject(object, name, (double)value);
+		return;
+	}
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	cJSON_AddStringToObject(object, name, text);
+}
+
+int finish_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return fail(EXIT_FAILURE, "standard output: %s", strerror(errno));
+	return EXIT_SUCCESS;
+}
+
+int take_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}

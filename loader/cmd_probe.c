@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* probe: what this kernel offers and lacks, with the consequence; then the bpftool commands */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/bpf.h>
+#include <bpf/btf.h>
+
+#include "kernel.h"
+#include "load.h"
+#include "owner.h"
+
+#define OBJECT_DIR "build" /* relative to the repository, as `make` leaves them */
+
+struct capability {
+	const char *name;
+	bool offered;
+	bool required;
+	char found[96];
+	const char *consequence;
+};
+
+enum {
+	CAP_BTF,
+	CAP_BPFFS,
+	CAP_BLOCK,
+	CAP_RA_TP,
+	CAP_RA_FENTRY,
+	CAP_LATENCY,
+	CAP_RINGBUF,
+	CAP_MAP_IN_MAP,
+	CAP_LOCKDOWN,
+	CAP_LANDLOCK,
+	NR_CAPS,
+};
+
+static void set_found(struct capability *c, int err, const char *good)
+{
+	c->offered = !err;
+	snprintf(c->found, sizeof(c->found), "%s",
+		 !err           ? good :
+		 err == -ENOENT ? "absent" :
+				  strerror(-err));
+}
+
+static void probe_hooks(struct capability *c)
+{
+	struct kernel_hooks hooks = {-ENOENT, -ENOENT, -ENOENT, -ENOENT};
+	struct btf *btf = kernel_btf();
+	int err = btf ? 0 : -errno;
+
+	if (btf)
+		kernel_probe_hooks(btf, &hooks);
+	btf__free(btf);
+	set_found(&c[CAP_BTF], err, "yes");
+	set_found(&c[CAP_BLOCK], hooks.block_bio_queue, "yes");
+	set_found(&c[CAP_RA_TP], hooks.readahead_tracepoints, "yes");
+	set_found(&c[CAP_RA_FENTRY], hooks.readahead_fentry, "yes, tried");
+	set_found(&c[CAP_LATENCY], hooks.block_rq_complete, "yes");
+}
+
+static void probe(struct capability *c)
+{
+	static const struct capability blank[NR_CAPS] = {
+		[CAP_BTF] = {.name = "BTF", .required = true},
+		[CAP_BPFFS] = {.name = "bpf file system", .required = true},
+		[CAP_BLOCK] = {.name = "block_bio_queue", .required = true},
+		[CAP_RA_TP] = {.name = "readahead tracepoints"},
+		[CAP_RA_FENTRY] = {.name = "readahead fentry"},
+		[CAP_LATENCY] = {.name = "block_rq_complete"},
+		[CAP_RINGBUF] = {.name = "ring buffer", .required = true},
+		[CAP_MAP_IN_MAP] = {.name = "array of maps", .required = true},
+		[CAP_LOCKDOWN] = {.name = "lockdown"},
+		[CAP_LANDLOCK] = {.name = "Landlock"},
+	};
+	const char *why = "", *lockdown = kernel_lockdown();
+	int abi = kernel_landlock_abi();
+
+	memcpy(c, blank, sizeof(blank));
+	probe_hooks(c);
+	set_found(&c[CAP_BPFFS], owner_check_bpffs(cli.pin_dir, &why) ? -ENOENT : 0, "mounted");
+	set_found(&c[CAP_RINGBUF], kernel_has_map_type(BPF_MAP_TYPE_RINGBUF) ? 0 : -ENOENT, "yes");
+	set_found(&c[CAP_MAP_IN_MAP], kernel_has_map_type(BPF_MAP_TYPE_ARRAY_OF_MAPS) ? 0 : -ENOENT,
+		  "yes");
+	c[CAP_LOCKDOWN].offered = true;
+	snprintf(c[CAP_LOCKDOWN].found, sizeof(c->found), "%s", lockdown);
+	c[CAP_LANDLOCK].offered = abi > 0;
+	if (abi)
+		snprintf(c[CAP_LANDLOCK].found, sizeof(c->found), "version %d", abi);
+	else
+		snprintf(c[CAP_LANDLOCK].found, sizeof(c->found), "absent");
+}
+
+static const char *readahead_object(const struct capability *c)
+{
+	if (c[CAP_RA_TP].offered)
+		return "ra_tp";
+	return c[CAP_RA_FENTRY].offered ? "ra_fentry" : NULL;
+}
+
+static void set_consequences(struct capability *c)
+{
+	const char *object = readahead_object(c);
+
+	c[CAP_BTF].consequence = c[CAP_BTF].offered ?
+					 "programs attach by type" :
+					 "nothing can be loaded: CONFIG_DEBUG_INFO_BTF is needed";
+	c[CAP_BPFFS].consequence = c[CAP_BPFFS].offered ?
+					   "pins have a place" :
+					   "nothing can be pinned: mount -t bpf bpf /sys/fs/bpf";
+	c[CAP_BLOCK].consequence = c[CAP_BLOCK].offered ? "block features, by readahead.bpf.o" :
+							  "nothing can be loaded";
+	c[CAP_RA_TP].consequence = c[CAP_RA_TP].offered ? "readahead features, by ra_tp.bpf.o" :
+							  "ra_fentry.bpf.o is used if fentry works";
+	if (c[CAP_RA_TP].offered)
+		c[CAP_RA_FENTRY].consequence = "not needed: the tracepoints are there";
+	else
+		c[CAP_RA_FENTRY].consequence =
+			object ? "readahead features, by ra_fentry.bpf.o" :
+				 "block layer only: the built-in model decides nothing";
+	c[CAP_LATENCY].consequence = c[CAP_LATENCY].offered ?
+					     "latency for models that ask, by latency.bpf.o" :
+					     "models that need latency are refused";
+	c[CAP_RINGBUF].consequence = c[CAP_RINGBUF].offered ? "decisions wake the helper at once" :
+							      "nothing can be loaded";
+	c[CAP_MAP_IN_MAP].consequence = c[CAP_MAP_IN_MAP].offered ?
+						"models are swapped in one update" :
+						"nothing can be loaded";
+	c[CAP_LOCKDOWN].consequence = "no program uses bpf_probe_read: any level will do";
+	c[CAP_LANDLOCK].consequence = c[CAP_LANDLOCK].offered ?
+					      "the helper can write to the bdi directories only" :
+					      "the helper does without; seccomp still holds";
+}
+
+static void add_command(cJSON *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_command(cJSON *list, const char *format, ...)
+{
+	va_list arguments;
+	char *line = NULL;
+
+	va_start(arguments, format);
+	if (vasprintf(&line, format, arguments) >= 0) {
+		cJSON_AddItemToArray(list, cJSON_CreateString(line));
+		free(line);
+	}
+	va_end(arguments);
+}
+
+/* An object onto the maps that readahead.bpf.o has pinned. */
+static void add_load_onto(cJSON *list, const char *object)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&line, &size);
+	unsigned int i;
+
+	if (!stream)
+		return;
+	fprintf(stream, "bpftool prog loadall %s/%s.bpf.o %s/progs/%s", OBJECT_DIR, object,
+		cli.pin_dir, object);
+	for (i = 0; map_pin_name(i); i++)
+		fprintf(stream, " map name %s pinned %s/%s", map_pin_name(i), cli.pin_dir,
+			map_pin_name(i));
+	fclose(stream);
+	add_command(list, "%s", line);
+	free(line);
+}
+
+static cJSON *commands(const struct capability *c)
+{
+	cJSON *list = cJSON_CreateArray();
+	const char *object = readahead_object(c), *dir = cli.pin_dir;
+
+	add_command(list, "mkdir -p %s/progs", dir);
+	add_command(list, "bpftool prog loadall %s/readahead.bpf.o %s/progs/readahead pinmaps %s",
+		    OBJECT_DIR, dir, dir);
+	if (object)
+		add_load_onto(list, object);
+	add_command(list,
+		    "bpftool map create %s/model type array key 4 value %zu entries 1 name model",
+		    dir, sizeof(struct model));
+	add_command(list,
+		    "bpftool map update pinned %s/model key 0 0 0 0 "
+		    "value hex $(build/bpfahead-gen info --hex weights/default.bin)",
+		    dir);
+	add_command(list, "bpftool map freeze pinned %s/model", dir);
+	add_command(list, "bpftool map update pinned %s/models key 0 0 0 0 value pinned %s/model",
+		    dir, dir);
+	add_command(list, "bpfahead --pin-dir %s attach", dir);
+	add_command(list, "bpfaheadd --pin-dir %s", dir);
+	return list;
+}
+
+static int print_json(const struct capability *c, cJSON *list)
+{
+	cJSON *root = cJSON_CreateObject(), *capabilities, *object;
+	unsigned int i;
+
+	capabilities = cJSON_AddArrayToObject(root, "capabilities");
+	for (i = 0; i < NR_CAPS; i++) {
+		object = cJSON_CreateObject();
+		cJSON_AddStringToObject(object, "name", c[i].name);
+		cJSON_AddBoolToObject(object, "offered", c[i].offered);
+		cJSON_AddBoolToObject(object, "required", c[i].required);
+		cJSON_AddStringToObject(object, "found", c[i].found);
+		cJSON_AddStringToObject(object, "consequence", c[i].consequence);
+		cJSON_AddItemToArray(capabilities, object);
+	}
+	cJSON_AddItemToObject(root, "commands", list);
+	return json_print(root);
+}
+
+static int print_text(const struct capability *c, cJSON *list)
+{
+	const cJSON *line;
+	unsigned int i;
+
+	for (i = 0; i < NR_CAPS; i++)
+		printf("%-22s %-24s %s\n", c[i].name, c[i].found, c[i].consequence);
+	puts("\nThe same with bpftool (7.1 or newer), from the repository:");
+	cJSON_ArrayForEach(line, list) printf("  %s\n", line->valuestring);
+	cJSON_Delete(list);
+	return finish_output();
+}
+
+int cmd_probe(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = cli_no_arguments,
+		.doc = "Ask the kernel, by trying, what it offers and lacks, and say what follows; "
+		       "then print the bpftool commands that load the same.  Exit status 5 if "
+		       "something required is lacking.",
+	};
+	struct capability c[NR_CAPS];
+	int status, printed;
+	unsigned int i;
+
+	status = cli_parse(&argp, true, argc, argv, NULL);
+	if (!status)
+		status = need_root();
+	if (status)
+		return status;
+	probe(c);
+	set_consequences(c);
+	printed = cli.json ? print_json(c, commands(c)) : print_text(c, commands(c));
+	if (printed)
+		return printed;
+	for (i = 0; i < NR_CAPS; i++)
+		if (c[i].required && !c[i].offered)
+			return fail(EXIT_UNSUPPORTED, "%s is lacking: %s", c[i].name,
+				    c[i].consequence);
+	return EXIT_SUCCESS;
+}

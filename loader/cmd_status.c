@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* status: what it sees, decides and has set */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bdi.h"
+#include "load.h"
+#include "model_file.h"
+#include "names.h"
+#include "weights.h"
+#include "../bpf/mlp.h"
+
+#define MIB 1048576LL
+#define COLUMNS 100
+
+struct slot_model {
+	int fault; /* enum model_fault, MODEL_ABSENT */
+	struct model model;
+};
+
+struct bdis {
+	struct bdi_state *state;
+	unsigned int count;
+};
+
+struct status {
+	struct maps maps;
+	struct config config; /* effective */
+	struct global_stats stats;
+	struct slot_model acting, shadow;
+	struct bdis bdis; /* live ones */
+	bool helper;
+	unsigned int sources;
+	long long memory, memory_bar;
+	__u64 now_ns;
+};
+
+/* At most 1 MiB for 2 possible CPUs and 32 MiB for 256, and in proportion between. */
+static long long memory_bar(int cpus)
+{
+	return cpus <= 2 ? MIB : MIB + (cpus - 2) * 31 * MIB / 254;
+}
+
+static void get_slot(const struct maps *maps, enum model_slot slot, struct slot_model *out)
+{
+	if (weights_get(maps, slot, &out->model))
+		out->fault = MODEL_ABSENT;
+	else
+		out->fault = weights_check(&out->model);
+}
+
+/* A bdi that has left, or whose name is another's now, is no news to anybody. */
+static int keep_live(const struct bdi_state *state, void *arg)
+{
+	struct bdis *bdis = arg;
+	struct bdi_state *grown;
+
+	if (bdi_sysfs_ino(state->name) != state->sysfs_ino)
+		return 0;
+	grown = realloc(bdis->state, (bdis->count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	bdis->state = grown;
+	bdis->state[bdis->count++] = *state;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(((const struct bdi_state *)a)->name, ((const struct bdi_state *)b)->name);
+}
+
+static int gather(struct status *s)
+{
+	struct timespec now;
+	struct config raw;
+	int err;
+
+	err = maps_get_config(&s->maps, &raw);
+	if (!err)
+		err = maps_global_stats(&s->maps, &s->stats);
+	if (!err)
+		err = maps_each_bdi(&s->maps, keep_live, &s->bdis);
+	if (err)
+		return fail(EXIT_FAILURE, "cannot read the maps: %s", strerror(-err));
+	if (s->bdis.count)
+		qsort(s->bdis.state, s->bdis.count, sizeof(*s->bdis.state), by_name);
+	config_effective(&raw, &s->config);
+	get_slot(&s->maps, MODEL_ACTING, &s->acting);
+	get_slot(&s->maps, MODEL_SHADOW, &s->shadow);
+	s->helper = helper_alive();
+	s->sources = load_sources(cli.pin_dir);
+	s->memory = maps_memory_bytes(&s->maps);
+	s->memory_bar = memory_bar(libbpf_num_possible_cpus());
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	s->now_ns = (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
+	return 0;
+}
+
+/* What sysfs says now, or -errno. */
+static int kb_now(const struct bdi_state *b)
+{
+	unsigned int kb = 0;
+	int err, fd = bdi_open(b->name, b->sysfs_ino);
+
+	if (fd < 0)
+		return fd;
+	err = bdi_read_kb(fd, &kb);
+	close(fd);
+	return err ? err : (int)kb;
+}
+
+static bool get_applied(const struct status *s, const struct bdi_state *b, struct applied *applied)
+{
+	return !bpf_map_lookup_elem(s->maps.applied, &b->bdi_id, applied);
+}
+
+static const char *applied_text(__u32 status)
+{
+	switch (status) {
+	case APPLIED_NONE:
+		return "none";
+	case APPLIED_ACCEPTED:
+		return "accepted";
+	case APPLIED_RECOMMENDED:
+		return "recommended";
+	case APPLIED_REFUSED:
+		return "refused";
+	case APPLIED_STOOD_BACK:
+		return "stood-back";
+	}
+	return "?";
+}
+
+static const char *scope_text(__u32 scope)
+{
+	static const char *const names[] = {"mounted", "listed", "all"};
+
+	return scope < 3 ? names[scope] : "?";
+}
+
+static double seconds(__u64 ns)
+{
+	return (double)ns / 1e9;
+}
+
+static double window_age(const struct status *s, const struct bdi_state *b)
+{
+	return s->now_ns > b->evaluated_ns ? seconds(s->now_ns - b->evaluated_ns) : 0;
+}
+
+static void shadow_sums(const struct status *s, __u64 *windows, __u64 *agreed)
+{
+	unsigned int i;
+
+	*windows = *agreed = 0;
+	for (i = 0; i < s->bdis.count; i++) {
+		*windows += s->bdis.state[i].stats.shadow_windows;
+		*agreed += s->bdis.state[i].stats.shadow_agreed;
+	}
+}
+
+/* --- JSON ----------------------------------------------------------------------------------- */
+
+static cJSON *model_json(const struct slot_model *slot)
+{
+	const struct model_header *h = &slot->model.header;
+	cJSON *object;
+	char text[32];
+
+	if (slot->fault == MODEL_ABSENT)
+		return cJSON_CreateNull();
+	object = cJSON_CreateObject();
+	if (slot->fault != MODEL_OK) {
+		cJSON_AddStringToObject(object, "fault", model_fault_text(slot->fault));
+		return object;
+	}
+	cJSON_AddStringToObject(object, "name", h->name);
+	json_add_u64(object, "generation", h->generation);
+	snprintf(text, sizeof(text), "%016llx", (unsigned long long)h->checksum);
+	cJSON_AddStringToObject(object, "checksum", text);
+	return object;
+}
+
+static void add_class(cJSON *object, const char *name, unsigned int id)
+{
+	if (id == CLASS_NONE)
+		cJSON_AddNullToObject(object, name);
+	else
+		cJSON_AddStringToObject(object, name, class_name(id));
+}
+
+static cJSON *features_json(const struct bdi_state *b)
+{
+	cJSON *features = cJSON_CreateObject();
+	unsigned int id;
+
+	for (id = 0; id < FEATURES_MAX; id++) {
+		const char *name = feature_name(id);
+
+		if (!name)
+			continue;
+		if (feature_is_ratio(id))
+			cJSON_AddNumberToObject(features, name,
+						q16_decimal((long long)b->features[id]));
+		else
+			json_add_u64(features, name, b->features[id]);
+	}
+	return features;
+}
+
+static cJSON *logits_json(const struct bdi_state *b)
+{
+	cJSON *logits = cJSON_CreateObject();
+	unsigned int i;
+
+	for (i = 0; i < b->nr_outputs && i < MODEL_OUTPUTS_MAX; i++)
+		cJSON_AddNumberToObject(logits, class_name(b->class_of_logit[i]),
+					q16_decimal(b->logits[i]));
+	return logits;
+}
+
+static void add_applied(cJSON *object, const struct status *s, const struct bdi_state *b)
+{
+	struct applied applied;
+	int kb = kb_now(b);
+
+	if (kb < 0)
+		cJSON_AddNullToObject(object, "kb_now");
+	else
+		cJSON_AddNumberToObject(object, "kb_now", kb);
+	if (!get_applied(s, b, &applied))
+		memset(&applied, 0, sizeof(applied));
+	if (applied.holds_original)
+		cJSON_AddNumberToObject(object, "kb_original", applied.original_kb);
+	else if (kb >= 0) /* nothing of ours is in place: what is there is the original */
+		cJSON_AddNumberToObject(object, "kb_original", kb);
+	else
+		cJSON_AddNullToObject(object, "kb_original");
+	cJSON_AddNumberToObject(object, "kb_wanted", b->wanted_kb);
+	cJSON_AddStringToObject(object, "applied", applied_text(applied.status));
+}
+
+static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
+{
+	cJSON *object = cJSON_CreateObject(), *counts;
+	char text[BDI_NAME_LEN + 64];
+
+	bdi_display_name(b->name, text, sizeof(text));
+	cJSON_AddStringToObject(object, "device", text);
+	cJSON_AddStringToObject(object, "bdi", b->name);
+	json_add_u64(object, "bdi_id", b->bdi_id);
+	cJSON_AddBoolToObject(object, "eligible", !!(b->flags & BDI_ELIGIBLE));
+	cJSON_AddStringToObject(object, "sources", source_names(b->sources, text, sizeof(text)));
+	add_class(object, "class", b->decided_class);
+	if (b->decided_class == CLASS_NONE)
+		cJSON_AddNullToObject(object, "classic_class");
+	else
+		cJSON_AddStringToObject(object, "classic_class",
+					class_classic_name(b->decided_class));
+	add_class(object, "window_class", b->window_class);
+	add_class(object, "hop_class", b->hop_class);
+	add_class(object, "shadow_class", b->shadow_class);
+	add_applied(object, s, b);
+	cJSON_AddNumberToObject(object, "margin", q16_decimal(b->margin));
+	cJSON_AddItemToObject(object, "logits", logits_json(b));
+	cJSON_AddNumberToObject(object, "window_age_s", window_age(s, b));
+	cJSON_AddNumberToObject(object, "window_span_s", seconds(b->window_span_ns));
+	cJSON_AddNumberToObject(object, "window_calls", b->window_calls);
+	if (b->model_fault != MODEL_OK)
+		cJSON_AddStringToObject(object, "model_fault", model_fault_text(b->model_fault));
+	else
+		cJSON_AddNullToObject(object, "model_fault");
+	cJSON_AddItemToObject(object, "features", features_json(b));
+	counts = cJSON_AddObjectToObject(object, "counters");
+#define X(name, what) json_add_u64(counts, #name, b->stats.name);
+	BDI_STAT_LIST(X)
+#undef X
+	return object;
+}
+
+static int print_json(const struct status *s)
+{
+	cJSON *root = cJSON_CreateObject(), *object, *list;
+	__u64 windows, agreed;
+	unsigned int i;
+	char text[64];
+
+	cJSON_AddItemToObject(root, "model", model_json(&s->acting));
+	cJSON_AddItemToObject(root, "shadow", model_json(&s->shadow));
+	shadow_sums(s, &windows, &agreed);
+	object = cJSON_AddObjectToObject(root, "shadow_agreement");
+	json_add_u64(object, "windows", windows);
+	json_add_u64(object, "agreed", agreed);
+	cJSON_AddStringToObject(root, "mode", mode_name(s->config.mode));
+	cJSON_AddStringToObject(root, "scope", scope_text(s->config.scope));
+	cJSON_AddBoolToObject(root, "helper_alive", s->helper);
+	cJSON_AddStringToObject(root, "sources", source_names(s->sources, text, sizeof(text)));
+	if (s->memory < 0)
+		cJSON_AddNullToObject(root, "map_memory_bytes");
+	else
+		cJSON_AddNumberToObject(root, "map_memory_bytes", (double)s->memory);
+	cJSON_AddNumberToObject(root, "map_memory_bar_bytes", (double)s->memory_bar);
+	object = cJSON_AddObjectToObject(root, "counters");
+#define X(name, what) json_add_u64(object, #name, s->stats.name);
+	GLOBAL_STAT_LIST(X)
+#undef X
+	list = cJSON_AddArrayToObject(root, "devices");
+	for (i = 0; i < s->bdis.count; i++)
+		cJSON_AddItemToArray(list, bdi_json(s, &s->bdis.state[i]));
+	return json_print(root);
+}
+
+/* --- for people ------------------------------------------------------------------------------ */
+
+/* Items of a list, broken into lines below an indented title. */
+struct wrap {
+	unsigned int column;
+	unsigned int items;
+};
+
+static void wrap_item(struct wrap *w, const char *title, const char *item)
+{
+	unsigned int length = (unsigned int)strlen(item);
+
+	if (!w->items) {
+		printf("  %-9s", title);
+		w->column = 11;
+	} else if (w->column + 2 + length > COLUMNS) {
+		printf("\n  %-9s", "");
+		w->column = 11;
+	} else {
+		fputs("  ", stdout);
+		w->column += 2;
+	}
+	fputs(item, stdout);
+	w->column += length;
+	w->items++;
+}
+
+static void wrap_count(struct wrap *w, const char *title, __u64 count, const char *what)
+{
+	char item[128];
+
+	if (!count)
+		return;
+	snprintf(item, sizeof(item), "%llu %s;", (unsigned long long)count, what);
+	wrap_item(w, title, item);
+}
+
+static void wrap_end(const struct wrap *w)
+{
+	if (w->items)
+		putchar('\n');
+}
+
+static void print_slot(const char *role, const struct slot_model *slot)
+{
+	const struct model_header *h = &slot->model.header;
+
+	if (slot->fault == MODEL_OK)
+		printf("%-9s %s, generation %llu, checksum %016llx", role, h->name,
+		       (unsigned long long)h->generation, (unsigned long long)h->checksum);
+	else if (slot->fault == MODEL_ABSENT)
+		printf("%-9s none", role);
+	else
+		printf("%-9s unusable: %s", role, model_fault_text(slot->fault));
+}
+
+static void print_shadow(const struct status *s)
+{
+	__u64 windows, agreed;
+
+	print_slot("shadow", &s->shadow);
+	shadow_sums(s, &windows, &agreed);
+	if (s->shadow.fault == MODEL_OK && windows)
+		printf("\n%-9s agrees on %llu of %llu windows (%.1f %%)", "",
+		       (unsigned long long)agreed, (unsigned long long)windows,
+		       100.0 * (double)agreed / (double)windows);
+	putchar('\n');
+}
+
+static void print_memory(const struct status *s)
+{
+	if (s->memory < 0)
+		printf("%-9s unknown\n", "memory");
+	else
+		printf("%-9s %lld KiB of maps (bar: %lld KiB at %d possible CPUs)\n", "memory",
+		       s->memory / 1024, s->memory_bar / 1024, libbpf_num_possible_cpus());
+}
+
+static void print_general(const struct status *s)
+{
+	struct wrap w = {0};
+	char text[64];
+
+	print_slot("model", &s->acting);
+	putchar('\n');
+	print_shadow(s);
+	printf("%-9s %s, scope %s; %s\n", "mode", mode_name(s->config.mode),
+	       scope_text(s->config.scope),
+	       s->helper ? "helper alive" : "no helper: nothing is applied");
+	printf("%-9s %s\n", "sources", source_names(s->sources, text, sizeof(text)));
+	print_memory(s);
+#define X(name, what) wrap_count(&w, "counted", s->stats.name, what);
+	GLOBAL_STAT_LIST(X)
+#undef X
+	wrap_end(&w);
+}
+
+static const char *class_text(unsigned int id, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "%s", class_name(id));
+	if (strcmp(buffer, class_classic_name(id)))
+		snprintf(buffer + strlen(buffer), size - strlen(buffer), " (%s)",
+			 class_classic_name(id));
+	return buffer;
+}
+
+static void print_values(const struct status *s, const struct bdi_state *b)
+{
+	struct applied applied = {0};
+	int kb = kb_now(b);
+
+	get_applied(s, b, &applied);
+	if (kb < 0)
+		printf("KB now unknown: %s", strerror(-kb));
+	else
+		printf("%d KB now", kb);
+	if (applied.holds_original)
+		printf(", %u KB original", applied.original_kb);
+	else
+		fputs(", the original", stdout);
+	if (b->wanted_kb)
+		printf(", %u KB wanted", b->wanted_kb);
+	if (applied.status != APPLIED_NONE && applied.status != APPLIED_ACCEPTED)
+		printf(", %s", applied_text(applied.status));
+}
+
+static void print_window(const struct status *s, const struct bdi_state *b)
+{
+	if (!b->evaluated_ns) {
+		printf("  %-9snone evaluated yet\n", "window");
+		return;
+	}
+	printf("  %-9s%.1f s with %u calls, %.1f s ago: ", "window", seconds(b->window_span_ns),
+	       b->window_calls, window_age(s, b));
+	if (b->model_fault != MODEL_OK) {
+		puts(model_fault_text(b->model_fault));
+		return;
+	}
+	/* class_name() may answer from one static buffer: one call per printf(). */
+	printf("%s, ", b->window_class == CLASS_NONE ? "abstained" : class_name(b->window_class));
+	printf("last hop %s, margin %.2f\n", class_name(b->hop_class), q16_decimal(b->margin));
+}
+
+static void print_logits(const struct bdi_state *b)
+{
+	struct wrap w = {0};
+	unsigned int i;
+	char item[64];
+
+	for (i = 0; i < b->nr_outputs && i < MODEL_OUTPUTS_MAX; i++) {
+		snprintf(item, sizeof(item), "%s %.2f", class_name(b->class_of_logit[i]),
+			 q16_decimal(b->logits[i]));
+		wrap_item(&w, "logits", item);
+	}
+	wrap_end(&w);
+}
+
+static void print_features(const struct bdi_state *b)
+{
+	unsigned int id, column = 0;
+	char value[48];
+
+	if (!b->evaluated_ns)
+		return;
+	for (id = 0; id < FEATURES_MAX; id++) {
+		const char *name = feature_name(id);
+
+		if (!name)
+			continue;
+		if (column == 0)
+			printf("  %-9s", id ? "" : "features");
+		feature_text(id, b->features[id], value, sizeof(value));
+		if (column < 2)
+			printf("%-19s %-9s", name, value);
+		else
+			printf("%-19s %s\n", name, value);
+		column = (column + 1) % 3;
+	}
+	if (column)
+		putchar('\n');
+}
+
+static void print_bdi(const struct status *s, const struct bdi_state *b)
+{
+	char device[BDI_NAME_LEN + 64], class[64], source[64];
+	struct wrap w = {0};
+
+	bdi_display_name(b->name, device, sizeof(device));
+	printf("\n%-9s class %s; ", device, class_text(b->decided_class, class, sizeof(class)));
+	print_values(s, b);
+	putchar('\n');
+	printf("  %-9s%s, seen by %s%s\n", "bdi", b->name,
+	       source_names(b->sources, source, sizeof(source)),
+	       b->flags & BDI_ELIGIBLE ? "" : "; out of scope: nothing is decided for it");
+	print_window(s, b);
+	print_logits(b);
+	print_features(b);
+#define X(name, what) wrap_count(&w, "counted", b->stats.name, what);
+	BDI_STAT_LIST(X)
+#undef X
+	wrap_end(&w);
+}
+
+static int print_text(const struct status *s)
+{
+	unsigned int i;
+
+	print_general(s);
+	if (!s->bdis.count)
+		puts("\nno device has been read from yet");
+	for (i = 0; i < s->bdis.count; i++)
+		print_bdi(s, &s->bdis.state[i]);
+	return finish_output();
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = cli_no_arguments,
+		.doc = "Show what acts, and for each device its class, readahead now and "
+		       "originally, the last window's features, logits, margin and counters.",
+	};
+	static struct status s;
+	int status;
+
+	status = cli_parse(&argp, true, argc, argv, NULL);
+	if (status)
+		return status;
+	status = need_maps(&s.maps);
+	if (!status)
+		status = gather(&s);
+	if (!status)
+		status = cli.json ? print_json(&s) : print_text(&s);
+	free(s.bdis.state);
+	maps_close(&s.maps);
+	return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The BPF objects and the default model inside the binary; paths are relative to the repository. */
+
+#ifndef DEFAULT_WEIGHTS
+#define DEFAULT_WEIGHTS "weights/default.bin"
+#endif
+
+	.section .rodata
+	.macro	embed name, file
+	.balign	16
+	.globl	embedded_\name, embedded_\name\()_end
+embedded_\name:
+	.incbin	"\file"
+embedded_\name\()_end:
+	.endm
+
+	embed	readahead, "build/readahead.bpf.o"
+	embed	ra_tp, "build/ra_tp.bpf.o"
+	embed	ra_fentry, "build/ra_fentry.bpf.o"
+	embed	latency, "build/latency.bpf.o"
+	embed	weights, DEFAULT_WEIGHTS
+
+	.section .note.GNU-stack, "", %progbits

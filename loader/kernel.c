@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/bpf.h>
+#include <linux/landlock.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "kernel.h"
+
+struct btf *kernel_btf(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	long err = libbpf_get_error(btf);
+
+	if (!err)
+		return btf;
+	errno = (int)-err;
+	return NULL;
+}
+
+/* A tracepoint is in BTF as the typedef that tp_btf programs attach by. */
+static int has_tracepoint(const struct btf *btf, const char *name)
+{
+	char typedef_name[96];
+
+	snprintf(typedef_name, sizeof(typedef_name), "btf_trace_%s", name);
+	return btf__find_by_name_kind(btf, typedef_name, BTF_KIND_TYPEDEF) < 0 ? -ENOENT : 0;
+}
+
+/*
+ * Attaches an empty fentry program and takes it away. BTF alone does not tell:
+ * a kernel without dynamic ftrace, or one locked down further, has the function too.
+ */
+static int try_fentry(const struct btf *btf, const char *function)
+{
+	const struct bpf_insn return_0[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
+	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+	int program, link, err = 0;
+
+	if (id < 0)
+		return -ENOENT;
+	options.attach_btf_id = (__u32)id;
+	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "trial", "GPL", return_0, 2, &options);
+	if (program < 0)
+		return -errno;
+	link = bpf_raw_tracepoint_open(NULL, program);
+	if (link < 0)
+		err = -errno;
+	else
+		close(link);
+	close(program);
+	return err;
+}
+
+static const char *const readahead_functions[] = {"page_cache_sync_ra", "page_cache_async_ra",
+						  "page_cache_ra_order"};
+
+void kernel_probe_hooks(const struct btf *btf, struct kernel_hooks *hooks)
+{
+	unsigned int i;
+
+	memset(hooks, 0, sizeof(*hooks));
+	hooks->block_bio_queue = has_tracepoint(btf, "block_bio_queue");
+	hooks->block_rq_complete = has_tracepoint(btf, "block_rq_complete");
+	for (i = 0; i < 3 && !hooks->readahead_tracepoints; i++)
+		hooks->readahead_tracepoints = has_tracepoint(btf, readahead_functions[i]);
+	for (i = 0; i < 3 && !hooks->readahead_fentry; i++)
+		hooks->readahead_fentry = try_fentry(btf, readahead_functions[i]);
+}
+
+bool kernel_has_map_type(int type)
+{
+	return libbpf_probe_bpf_map_type((enum bpf_map_type)type, NULL) == 1;
+}
+
+int kernel_landlock_abi(void)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	return abi < 0 ? 0 : (int)abi;
+}
+
+const char *kernel_lockdown(void)
+{
+	int fd = open("/sys/kernel/security/lockdown", O_RDONLY | O_CLOEXEC);
+	static char line[128];
+	char *begin, *end;
+	ssize_t n;
+
+	if (fd < 0)
+		return "unknown";
+	n = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	line[n > 0 ? n : 0] = '\0';
+	begin = strchr(line, '[');
+	end = begin ? strchr(begin, ']') : NULL;
+	if (!end)
+		return "unknown";
+	*end = '\0';
+	return begin + 1;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "model_file.h"
+#include "names.h"
+#include "start.h"
+#include "weights.h"
+
+int start_model(const char *path, struct model *model)
+{
+	struct blob blob = embedded_model();
+	const char *why;
+
+	why = path ? model_read(path, model) : model_parse(blob.bytes, blob.size, model);
+	if (why)
+		return fail(EXIT_BAD_WEIGHTS, "%s: %s", path ? path : "built-in model", why);
+	return 0;
+}
+
+static int put_model(const struct maps *maps, const struct model *model, bool chosen)
+{
+	struct fault fault;
+	int err;
+
+	err = weights_sources(cli.pin_dir, model, &fault);
+	if (err && chosen)
+		return fail(status_of(err), "%s", fault.text);
+	if (err)
+		say("nothing will be decided: %s", fault.text);
+	err = weights_push(maps, cli.pin_dir, MODEL_ACTING, model, &fault);
+	return err ? fail(status_of(err), "%s", fault.text) : 0;
+}
+
+int start_loaded(const struct model *model, bool chosen, struct loaded *loaded,
+		 int (*configure)(const struct maps *maps, void *arg), void *arg)
+{
+	bool latency = model->header.required_sources & SOURCE_LATENCY;
+	struct fault fault;
+	struct maps maps;
+	int err, status;
+
+	err = load_all(cli.pin_dir, latency, loaded, &fault);
+	if (err)
+		return fail(status_of(err), "%s", fault.text);
+	if (!loaded->readahead_object)
+		say("block layer only: %s", loaded->why_not.text);
+	status = need_maps(&maps);
+	if (status)
+		goto close;
+	/* Scope and mode before the model: nothing is decided that they would not allow. */
+	if (configure)
+		status = configure(&maps, arg);
+	if (status)
+		goto close;
+	err = maps_fill_defaults(&maps);
+	if (err) {
+		status = fail(status_of(err), "cannot write the default configuration: %s",
+			      strerror(-err));
+		goto close;
+	}
+	status = put_model(&maps, model, chosen);
+close:
+	maps_close(&maps);
+	return status;
+}
+
+int start_restore(FILE *report, bool force)
+{
+	const char *why = "";
+	int err, status = 0;
+	struct maps maps;
+
+	/* Without this map no helper has ever set anything through these pins. */
+	if (access(pin_path(cli.pin_dir, "applied"), F_OK))
+		return 0;
+	err = maps_open(cli.pin_dir, &maps, &why);
+	if (err && force) {
+		say("original values are not restored: %s", why);
+	} else if (err) {
+		status = fail(status_of(err), "cannot restore the original values: %s", why);
+	} else {
+		err = restore_originals(&maps, report);
+		if (err < 0)
+			status = fail(EXIT_FAILURE, "cannot restore the original values: %s",
+				      strerror(-err));
+		else if (err && !force)
+			status = fail(EXIT_FAILURE, "%d original values could not be written back",
+				      err);
+	}
+	maps_close(&maps);
+	return status;
+}
