@@ -92,14 +92,16 @@ static __always_inline void slot_init(struct bdi_state *st, struct backing_dev_i
 /* A slot for a bdi that has none: free, or of the bdi idle longest. NO_SLOT if there is no room. */
 static __noinline __u32 slot_take(struct backing_dev_info *bdi, __u64 id)
 {
-	struct victim v = { .idle_since = ~0ULL, .slot = NO_SLOT };
 	__u32 zero = 0, home = id & (BDI_SLOTS - 1);
 	struct allocator *alloc;
 	struct bdi_state *st;
 	struct config *c;
+	struct victim v;
 	__u32 *known;
 	__u64 old;
 
+	v.idle_since = ~0ULL;
+	v.slot = NO_SLOT;
 	alloc = bpf_map_lookup_elem(&allocator, &zero);
 	c = bpf_map_lookup_elem(&config, &zero);
 	if (!alloc || !c)
