@@ -317,20 +317,19 @@ static int btrfs_bdi(const char *source, char name[BDI_NAME_LEN])
 static int mount_bdi(const struct mount *m, char name[BDI_NAME_LEN])
 {
 	char dev[48];
-	int err;
 
 	if (!strcmp(m->fstype, "btrfs"))
 		return btrfs_bdi(m->source, name);
-	/* fs/fuse/inode.c: a FUSE file system on a block device has a bdi of its own. */
-	snprintf(dev, sizeof(dev), "%u:%u-fuseblk", m->major_nr, m->minor_nr);
-	if (!take_name(dev, name))
-		return 0;
+	if (!strcmp(m->fstype, "fuseblk")) {
+		/* fs/fuse/inode.c: on a block device, yet with a bdi of its own */
+		snprintf(dev, sizeof(dev), "%u:%u-fuseblk", m->major_nr, m->minor_nr);
+		return take_name(dev, name);
+	}
 	if (m->major_nr)
 		return disk_bdi(m->major_nr, m->minor_nr, name);
 	/* NFS, FUSE and others without a disk; tmpfs and proc have no bdi. */
 	snprintf(dev, sizeof(dev), "%u:%u", m->major_nr, m->minor_nr);
-	err = take_name(dev, name);
-	return err;
+	return take_name(dev, name);
 }
 
 /* Calls fn for each mount until it returns non-zero, which is returned; or -errno. */
