@@ -467,3 +467,42 @@ reached() {
 		return 1
 	fi
 }
+
+# --- a disk under mmap random load, for tests that look at one change ------------------------
+
+# random_disk ORIGINAL: a loop device with ext4 and data, throttled, at this readahead. Sets
+# RANDOM_KB, what mmap random brings it to; random_load starts the load.
+random_disk() {
+	make_loop 448
+	make_fs "$LOOP" ext4
+	fill_file "$MNT/data" 384
+	need_throttle 24000000 1500
+	set_kb "$1"
+}
+random_load() {
+	forget "$MNT/data"
+	start_load mmap-random "$MNT/data"
+}
+
+# What the class in force makes of an original: asked of the running instance.
+random_kb() { policy_kb "$(decided_class)" "$1"; }
+
+# stays KB SECONDS
+stays() {
+	local end=$(($(now_us) + $2 * 1000000))
+	while [ "$(now_us)" -lt "$end" ]; do
+		kb_is "$1" || {
+			diag "became $(read_kb)"
+			return 1
+		}
+		nap 0.1
+	done
+}
+run_said() { grep -qE "$1" "$T/run.log" "$T/run.err"; }
+
+# settled KB: a decision has been taken and its value, other than KB, is in place.
+settled() {
+	local kb
+	kb=$(read_kb)
+	[ "$kb" != "$1" ] && [ "$kb" = "$(random_kb "$1")" ]
+}

@@ -82,11 +82,11 @@ is $late 0 'a decision that waited does not reach the device that took the numbe
 is $missed 0 'devices read for long enough are decided upon, under a number used before'
 
 status_json >"$T/status.json"
-taken=$(jq .stats.slots_taken "$T/status.json")
+taken=$(jq .counters.slots_taken "$T/status.json")
 ok "they took slots ($taken)" test "$taken" -ge $((devices / 2))
-is $((taken - $(jq .stats.slots_evicted "$T/status.json"))) "$(jq '.devices | length' "$T/status.json")" \
+is $((taken - $(jq .counters.slots_evicted "$T/status.json"))) "$(jq '.devices | length' "$T/status.json")" \
 	'slots taken less slots evicted are the slots in use'
-is "$(jq .stats.table_full "$T/status.json")" 0 'the table was never full'
+is "$(jq .counters.table_full "$T/status.json")" 0 'the table was never full'
 
 stop_run TERM
 is "$RUN_STATUS" 0 'run ends with status 0'
