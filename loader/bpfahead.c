@@ -23,10 +23,9 @@ const char *argp_program_version = "bpfahead " BPFAHEAD_VERSION;
 int main(int argc, char **argv)
 {
 	static const char closing[] =
-		"\n'bpfahead COMMAND --help' shows the options of one.  Exit status: 0 done, 1 "
-		"failed,\n"
-		"2 usage, 3 nothing loaded, 4 in use by another process, 5 not offered by this\n"
-		"kernel, 6 unusable weights.\n";
+		"\n'bpfahead COMMAND --help' shows the options of one.\n"
+		"Exit status: 0 done, 1 failed, 2 usage, 3 nothing loaded, 4 in use by another\n"
+		"process, 5 not offered by this kernel, 6 unusable weights.\n";
 	const char *pin_dir = getenv("BPFAHEAD_PIN_DIR");
 
 	if (pin_dir && *pin_dir)

@@ -159,7 +159,7 @@ static error_t parse_group(int key, char *argument, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		usage(state, "which command?");
+		usage(state, "a command is missing");
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -300,7 +300,7 @@ static const char *bytes_text(double bytes, char *buffer, size_t size)
 		bytes /= 1024;
 		i++;
 	}
-	snprintf(buffer, size, i ? "%.1f %s" : "%.0f %s", bytes, unit[i]);
+	snprintf(buffer, size, i ? "%.1f%s" : "%.0f%s", bytes, unit[i]);
 	return buffer;
 }
 
@@ -326,7 +326,7 @@ const char *feature_text(unsigned int id, __u64 value, char *buffer, size_t size
 
 		snprintf(buffer, size, "%s/s", bytes_text((double)value, bytes, sizeof(bytes)));
 	} else if (id == FEATURE_LATENCY_NS) {
-		snprintf(buffer, size, "%.1f us", (double)value / 1000);
+		snprintf(buffer, size, "%.1fus", (double)value / 1000);
 	} else {
 		snprintf(buffer, size, "%llu", (unsigned long long)value);
 	}

@@ -92,7 +92,7 @@ bool helper_alive(void);
 /* PIN_DIR/NAME; static buffers, four in turn. */
 const char *pin_path(const char *pin_dir, const char *name);
 
-/* "0.98", "4.0 KiB", "12.3": a feature for people. Returns @buffer. */
+/* "0.98", "4.0KiB", "12.3": a feature for people. Returns @buffer. */
 const char *feature_text(unsigned int id, __u64 value, char *buffer, size_t size);
 
 /* A Q16 logit or margin as a decimal. */

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,6 +135,7 @@ int cmd_attach(int argc, char **argv)
 	};
 	unsigned int attached = 0;
 	struct fault fault;
+	struct maps maps;
 	char names[64];
 	int err, status;
 
@@ -148,12 +150,26 @@ int cmd_attach(int argc, char **argv)
 			    "no programs are pinned below %s/progs: 'bpfahead probe' prints the "
 			    "bpftool commands",
 			    cli.pin_dir);
+	status = need_maps(&maps);
+	if (status)
+		goto close;
+	/* Maps straight from bpftool are all zeros: no policy, no decision. */
+	err = maps_fill_defaults(&maps);
+	if (err) {
+		status = fail(EXIT_FAILURE, "cannot write the default configuration: %s",
+			      strerror(-err));
+		goto close;
+	}
 	err = load_attach(cli.pin_dir, &attached, &fault);
-	if (err)
-		return fail(status_of(err), "%s", fault.text);
+	if (err) {
+		status = fail(status_of(err), "%s", fault.text);
+		goto close;
+	}
 	printf("%u programs attached; sources: %s\n", attached,
 	       source_names(load_sources(cli.pin_dir), names, sizeof(names)));
-	return finish_output();
+close:
+	maps_close(&maps);
+	return status ? status : finish_output();
 }
 
 int cmd_restore(int argc, char **argv)

@@ -190,8 +190,8 @@ static cJSON *commands(const struct capability *c)
 	add_command(list, "bpftool map freeze pinned %s/model", dir);
 	add_command(list, "bpftool map update pinned %s/models key 0 0 0 0 value pinned %s/model",
 		    dir, dir);
-	add_command(list, "bpfahead --pin-dir %s attach", dir);
-	add_command(list, "bpfaheadd --pin-dir %s", dir);
+	add_command(list, "build/bpfahead --pin-dir %s attach", dir);
+	add_command(list, "build/bpfaheadd --pin-dir %s", dir);
 	return list;
 }
 

@@ -76,9 +76,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (!r->label)
-			usage(state, "which --label?");
+			usage(state, "--label NAME is missing");
 		if (!r->path)
-			usage(state, "which file? -o FILE.csv");
+			usage(state, "-o FILE.csv is missing");
 		return 0;
 	}
 	return cli_no_arguments(key, argument, state);

@@ -482,16 +482,15 @@ static void print_features(const struct bdi_state *b)
 
 	if (!b->evaluated_ns)
 		return;
+	puts("  features");
 	for (id = 0; id < FEATURES_MAX; id++) {
 		const char *name = feature_name(id);
 
 		if (!name)
 			continue;
-		if (column == 0)
-			printf("  %-9s", id ? "" : "features");
 		feature_text(id, b->features[id], value, sizeof(value));
 		if (column < 2)
-			printf("%-19s %-9s", name, value);
+			printf("%s%-19s %-11s", column ? "" : "    ", name, value);
 		else
 			printf("%-19s %s\n", name, value);
 		column = (column + 1) % 3;

@@ -31,7 +31,7 @@ static error_t parse_file(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (o->file_required && !o->file)
-			usage(state, "which FILE?");
+			usage(state, "a FILE is missing");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
