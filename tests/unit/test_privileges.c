@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is left after privileges_drop(), tried out by a child that calls it. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "loader/bdi.h"
+#include "loader/privileges.h"
+
+/* Exit status of the child: the first check that failed. */
+enum check {
+	ALL_WELL,
+	DROP,
+	SOCKET,
+	EXEC,
+	EXECUTABLE_MEMORY,
+	KILL_OTHERS,
+	OPEN_ELSEWHERE,
+	CREATE_ELSEWHERE,
+	BDI_OPEN,
+	BDI_READ,
+	BDI_WRITE,
+	MAP_UPDATE,
+	MAP_LOOKUP,
+	MAP_DELETE,
+	MAP_CREATE,
+	ALLOCATE,
+	CLOCK,
+	PARENT_LOST,
+};
+
+static bool landlock_works(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+static enum check try_everything(int map, const char *bdi, bool landlock)
+{
+	static char *const no_arguments[] = {"true", NULL};
+	unsigned int kb, in_effect;
+	struct timespec now;
+	const char *why;
+	__u32 value = 7;
+	__u64 key = 1;
+	void *p;
+	int fd;
+
+	if (privileges_drop("/tmp", &why))
+		return DROP;
+	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EPERM)
+		return SOCKET;
+	execv("/bin/true", no_arguments);
+	if (errno != EPERM)
+		return EXEC;
+	p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p != MAP_FAILED || errno != EPERM)
+		return EXECUTABLE_MEMORY;
+	if (!kill(getppid(), 0) || errno != EPERM)
+		return KILL_OTHERS;
+	if (landlock) {
+		if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES)
+			return OPEN_ELSEWHERE;
+		if (open("/tmp/test_privileges.created", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >=
+			    0 ||
+		    errno != EACCES)
+			return CREATE_ELSEWHERE;
+	}
+	if (bdi) {
+		fd = bdi_open(bdi, bdi_sysfs_ino(bdi));
+		if (fd < 0)
+			return BDI_OPEN;
+		if (bdi_read_kb(fd, &kb))
+			return BDI_READ;
+		/* What is there is written again: that changes nothing. */
+		if (bdi_write_kb(fd, kb, &in_effect) || in_effect != kb)
+			return BDI_WRITE;
+		close(fd);
+	}
+	if (bpf_map_update_elem(map, &key, &value, BPF_ANY))
+		return MAP_UPDATE;
+	value = 0;
+	if (bpf_map_lookup_elem(map, &key, &value) || value != 7)
+		return MAP_LOOKUP;
+	if (bpf_map_delete_elem(map, &key))
+		return MAP_DELETE;
+	if (bpf_map_create(BPF_MAP_TYPE_ARRAY, "no", 4, 4, 1, NULL) != -EPERM)
+		return MAP_CREATE;
+	p = malloc(1 << 20);
+	if (!p)
+		return ALLOCATE;
+	memset(p, 1, 1 << 20);
+	free(p);
+	if (clock_gettime(CLOCK_MONOTONIC, &now))
+		return CLOCK;
+	return ALL_WELL;
+}
+
+/* The value of a line of /proc/PID/status, in @base. */
+static unsigned long long status_line(const char *text, const char *name, int base)
+{
+	const char *line = strstr(text, name);
+
+	assert_non_null(line);
+	return strtoull(line + strlen(name), NULL, base);
+}
+
+/* A loop device's bdi, or NULL: no other disk's value is touched, not even by rewriting it. */
+static const char *loop_bdi(char name[BDI_NAME_LEN])
+{
+	int i;
+
+	for (i = 0; i < 256; i++) {
+		snprintf(name, BDI_NAME_LEN, "7:%d", i);
+		if (bdi_sysfs_ino(name))
+			return name;
+	}
+	return NULL;
+}
+
+static void nothing_is_left(void **state)
+{
+	char name[BDI_NAME_LEN], path[64], text[4096], byte = 0;
+	int to_parent[2], to_child[2], map, fd, status;
+	const char *bdi = loop_bdi(name);
+	bool landlock = landlock_works();
+	ssize_t n;
+	pid_t pid;
+
+	(void)state;
+	map = bpf_map_create(BPF_MAP_TYPE_HASH, "try", 8, 4, 1, NULL);
+	if (map < 0) {
+		print_message("# skip: this user may not create BPF maps: %s\n", strerror(-map));
+		skip();
+	}
+	if (!bdi)
+		print_message("# not tried: there is no loop device to write to\n");
+	if (!landlock)
+		print_message("# not tried: this kernel has no Landlock\n");
+	assert_int_equal(pipe(to_parent), 0);
+	assert_int_equal(pipe(to_child), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		enum check failed = try_everything(map, bdi, landlock);
+
+		/* The parent looks at what has become of us, then lets us go. */
+		if (write(to_parent[1], &byte, 1) != 1 || read(to_child[0], &byte, 1) != 1)
+			failed = PARENT_LOST;
+		/* Not _exit(): a sanitiser puts calls before it that are not on the list. */
+		syscall(SYS_exit_group, (int)failed);
+	}
+	assert_int_equal(read(to_parent[0], &byte, 1), 1);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n > 0);
+	text[n] = '\0';
+	close(fd);
+	assert_int_equal(write(to_child[1], &byte, 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), ALL_WELL);
+	assert_int_equal(status_line(text, "CapInh:", 16), 0);
+	assert_int_equal(status_line(text, "CapPrm:", 16), 0);
+	assert_int_equal(status_line(text, "CapEff:", 16), 0);
+	assert_int_equal(status_line(text, "CapAmb:", 16), 0);
+	assert_int_equal(status_line(text, "NoNewPrivs:", 10), 1);
+	assert_int_equal(status_line(text, "Seccomp:", 10), 2);
+	close(to_parent[0]);
+	close(to_parent[1]);
+	close(to_child[0]);
+	close(to_child[1]);
+	close(map);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_left),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
