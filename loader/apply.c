@@ -244,6 +244,10 @@ static enum apply_outcome change(struct applier *a, struct handle *h, const stru
 			bpf_map_delete_elem(a->maps->applied, &bdi_id);
 		return APPLY_DROPPED;
 	}
+	/*
+	 * Accepted race: a person who writes between our reading and this is
+	 * overwritten. Sysfs offers no compare-and-exchange; it is microseconds.
+	 */
 	err = a->write_kb(h->fd, r->to_kb, &in_effect);
 	if (err == -ENODEV)
 		return gone(a, h, bdi_id);
@@ -405,12 +409,17 @@ static enum apply_outcome decide(struct applier *a, const struct event *e, struc
 		err = put_entry(a, bdi_id, &entry);
 		if (err)
 			return refuse(a, h, e, &entry, r, err, tell);
+		if (!known)
+			forget_departed(a);
 		return APPLY_NOOP;
 	}
 	{
 		enum apply_outcome outcome = change(a, h, e, known, &entry, r, tell);
 
-		/* A bdi that comes is the occasion to forget those that left. */
+		/*
+		 * A bdi that comes is the occasion to forget those that left, whose
+		 * originals would keep their slots on the kernel side.
+		 */
 		if (!known && outcome == APPLY_WRITTEN)
 			forget_departed(a);
 		return outcome == APPLY_WRITTEN && reset ? APPLY_REASSERTED : outcome;

@@ -125,6 +125,7 @@ static const int allowed[] = {
 	SCMP_SYS(mremap),
 	SCMP_SYS(madvise),
 	SCMP_SYS(clock_gettime),
+	SCMP_SYS(getrandom),
 	SCMP_SYS(futex),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(rt_sigprocmask),

@@ -713,6 +713,17 @@ static void the_kernel_reset_it(void **state)
 	e = event_for(ID, NAME, EVENT_FOREIGN, 64);
 	assert_int_equal(apply_event(applier, &e), APPLY_REASSERTED);
 	assert_int_equal(get_kb(NAME), 64);
+	/* Told by an event that a newer one overtook. */
+	set_kb(NAME, 128);
+	e = event_for(ID, NAME, EVENT_FOREIGN, 64);
+	e.limits_changed = 1;
+	applier_offer(applier, &e, sizeof(e));
+	e.limits_changed = 0;
+	e.time_ns++;
+	applier_offer(applier, &e, sizeof(e));
+	applier_flush(applier);
+	assert_int_equal(last.outcome, APPLY_REASSERTED);
+	assert_int_equal(get_kb(NAME), 64);
 	/* Once only. */
 	set_kb(NAME, 128);
 	e = event_for(ID, NAME, EVENT_FOREIGN, 64);

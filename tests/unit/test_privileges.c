@@ -41,6 +41,7 @@ enum check {
 	MAP_LOOKUP,
 	MAP_DELETE,
 	MAP_CREATE,
+	MAP_INFO,
 	ALLOCATE,
 	CLOCK,
 	PARENT_LOST,
@@ -54,6 +55,8 @@ static bool landlock_works(void)
 static enum check try_everything(int map, const char *bdi, bool landlock)
 {
 	static char *const no_arguments[] = {"true", NULL};
+	struct bpf_map_info info = {};
+	__u32 info_bytes = sizeof(info);
 	unsigned int kb, in_effect;
 	struct timespec now;
 	const char *why;
@@ -102,6 +105,9 @@ static enum check try_everything(int map, const char *bdi, bool landlock)
 		return MAP_DELETE;
 	if (bpf_map_create(BPF_MAP_TYPE_ARRAY, "no", 4, 4, 1, NULL) != -EPERM)
 		return MAP_CREATE;
+	/* Not a matter of capabilities: the list alone forbids it. */
+	if (bpf_obj_get_info_by_fd(map, &info, &info_bytes) != -EPERM)
+		return MAP_INFO;
 	p = malloc(1 << 20);
 	if (!p)
 		return ALLOCATE;
