@@ -172,6 +172,25 @@ close:
 	return status ? status : finish_output();
 }
 
+/* A line per bdi, or one that says that there was nothing to do. */
+static int restore_and_report(void)
+{
+	char *report = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&report, &size);
+	int status;
+
+	if (!stream)
+		return fail(EXIT_FAILURE, "out of memory");
+	status = start_restore(stream, false);
+	fclose(stream);
+	fputs(report, stdout);
+	if (!status && !size)
+		puts("no value of ours is in place: nothing to restore");
+	free(report);
+	return status ? status : finish_output();
+}
+
 int cmd_restore(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -198,7 +217,7 @@ int cmd_restore(int argc, char **argv)
 			    "'bpfahead config mode=emergency' restores and stands still");
 	if (lock < 0)
 		return fail(status_of(lock), "%s", fault.text);
-	status = start_restore(stdout, false);
+	status = restore_and_report();
 	close(lock);
-	return status ? status : finish_output();
+	return status;
 }

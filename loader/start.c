@@ -22,18 +22,19 @@ int start_model(const char *path, struct model *model)
 	return 0;
 }
 
-static int put_model(const struct maps *maps, const struct model *model, bool chosen)
+/* What the readahead layer's absence means for @model: a failure if the user chose it. */
+static int check_sources(const struct model *model, bool chosen, const struct loaded *loaded)
 {
 	struct fault fault;
-	int err;
+	int err = weights_sources(cli.pin_dir, model, &fault);
 
-	err = weights_sources(cli.pin_dir, model, &fault);
 	if (err && chosen)
 		return fail(status_of(err), "%s", fault.text);
+	if (!loaded->readahead_object)
+		say("block layer only: %s", loaded->why_not.text);
 	if (err)
 		say("nothing will be decided: %s", fault.text);
-	err = weights_push(maps, cli.pin_dir, MODEL_ACTING, model, &fault);
-	return err ? fail(status_of(err), "%s", fault.text) : 0;
+	return 0;
 }
 
 int start_loaded(const struct model *model, bool chosen, struct loaded *loaded,
@@ -47,8 +48,9 @@ int start_loaded(const struct model *model, bool chosen, struct loaded *loaded,
 	err = load_all(cli.pin_dir, latency, loaded, &fault);
 	if (err)
 		return fail(status_of(err), "%s", fault.text);
-	if (!loaded->readahead_object)
-		say("block layer only: %s", loaded->why_not.text);
+	status = check_sources(model, chosen, loaded);
+	if (status)
+		return status;
 	status = need_maps(&maps);
 	if (status)
 		goto close;
@@ -63,7 +65,9 @@ int start_loaded(const struct model *model, bool chosen, struct loaded *loaded,
 			      strerror(-err));
 		goto close;
 	}
-	status = put_model(&maps, model, chosen);
+	err = weights_push(&maps, cli.pin_dir, MODEL_ACTING, model, &fault);
+	if (err)
+		status = fail(status_of(err), "%s", fault.text);
 close:
 	maps_close(&maps);
 	return status;
