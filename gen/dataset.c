@@ -174,7 +174,7 @@ static int parse_number(const struct reader *r, const char *text, int column, ui
 	return 0;
 }
 
-static int run_index(struct dataset *d, const char *name, size_t length, uint32_t *run)
+int dataset_run(struct dataset *d, const char *name, size_t length, uint32_t *run)
 {
 	char **runs;
 	uint32_t i;
@@ -228,7 +228,7 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 			if (!*fields[i])
 				return fault_set(why, EINVAL, "%s:%lu: run has no name", r->path,
 						 r->line);
-			ret = run_index(d, fields[i], strlen(fields[i]), &row->run);
+			ret = dataset_run(d, fields[i], strlen(fields[i]), &row->run);
 			if (ret)
 				return fault_set(why, -ret, "%s: out of memory", r->path);
 			continue;
@@ -268,7 +268,7 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 	return 0;
 }
 
-static int append_row(struct dataset *d, const struct row *row)
+int dataset_append(struct dataset *d, const struct row *row)
 {
 	if (d->nr_rows == d->room) {
 		size_t room = d->room ? 2 * d->room : 1024;
@@ -316,7 +316,7 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 			break;
 	if (i == r->nr_columns) {
 		length = run_name_of_file(&name);
-		ret = run_index(d, name, length, &file_run);
+		ret = dataset_run(d, name, length, &file_run);
 		if (ret)
 			return fault_set(why, -ret, "%s: out of memory", r->path);
 	}
@@ -329,7 +329,7 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 			d->dropped++;
 			continue;
 		}
-		ret = append_row(d, &row);
+		ret = dataset_append(d, &row);
 		if (ret)
 			return fault_set(why, -ret, "%s: out of memory", r->path);
 	}

@@ -49,6 +49,11 @@ struct dataset {
  */
 int dataset_read(struct dataset *d, const char *path, uint32_t needed, struct fault *why);
 
+/* Number of the run with that name, a new one if there is none. 0 or -ENOMEM. */
+int dataset_run(struct dataset *d, const char *name, size_t length, uint32_t *run);
+
+int dataset_append(struct dataset *d, const struct row *row); /* copies it; 0 or -ENOMEM */
+
 /* Writes all rows as CSV, gzipped if @path ends in .gz; atomically. 0 or -errno. */
 int dataset_write(const struct dataset *d, const char *path, struct fault *why);
 void dataset_free(struct dataset *d);

@@ -58,16 +58,29 @@ static void checksum_text(const struct model *model, char text[17])
 	snprintf(text, 17, "%016" PRIx64, (uint64_t)model->header.checksum);
 }
 
+/* cJSON prints 15 digits where those nearly suffice; the very same bits take 17. */
+static cJSON *numbers_to_json(const double *numbers, unsigned int nr)
+{
+	cJSON *array = cJSON_CreateArray();
+	char text[32];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		snprintf(text, sizeof(text), "%.17g", numbers[i]);
+		cJSON_AddItemToArray(array, cJSON_CreateRaw(text));
+	}
+	return array;
+}
+
 static cJSON *layer_to_json(const struct network *n, unsigned int layer)
 {
 	cJSON *json = cJSON_CreateObject(), *rows = cJSON_AddArrayToObject(json, "weight");
 	unsigned int out;
 
 	for (out = 0; out < n->size[layer]; out++)
-		cJSON_AddItemToArray(rows, cJSON_CreateDoubleArray(n->weight[layer][out],
-								   (int)network_inputs(n, layer)));
-	cJSON_AddItemToObject(json, "bias",
-			      cJSON_CreateDoubleArray(n->bias[layer], (int)n->size[layer]));
+		cJSON_AddItemToArray(rows, numbers_to_json(n->weight[layer][out],
+							   network_inputs(n, layer)));
+	cJSON_AddItemToObject(json, "bias", numbers_to_json(n->bias[layer], n->size[layer]));
 	return json;
 }
 

@@ -210,45 +210,46 @@ static double softmax(double *logits, unsigned int nr, unsigned int answer)
 	return loss + portable_log(sum);
 }
 
-/* Adds the gradient of one row, which is scaled by @scale, and returns its loss. */
-static double backward(struct trainer *tr, uint32_t row, double scale,
-		       const double (*keep)[MODEL_HIDDEN_MAX])
+double add_gradient(const struct network *n, const double *x, unsigned int answer, double scale,
+		    const double (*keep)[MODEL_HIDDEN_MAX], struct network *gradient)
 {
-	const struct network *n = &tr->t->network;
 	double delta[2][MODEL_HIDDEN_MAX];
 	unsigned int out, in, layer;
 	struct activations a;
 	double *above, loss;
 
-	network_forward(n, tr->x + (size_t)row * n->nr_inputs, keep, &a);
+	network_forward(n, x, keep, &a);
 	above = a.value[n->nr_layers];
-	loss = softmax(above, tr->t->nr_outputs, tr->answer[row]);
-	above[tr->answer[row]] -= 1.0;
-	for (out = 0; out < tr->t->nr_outputs; out++)
+	loss = softmax(above, n->size[n->nr_layers - 1], answer);
+	above[answer] -= 1.0;
+	for (out = 0; out < n->size[n->nr_layers - 1]; out++)
 		above[out] *= scale;
 	for (layer = n->nr_layers; layer-- > 0;) {
 		unsigned int nr_in = network_inputs(n, layer);
 		double *below = delta[layer & 1];
-		const double *x = a.value[layer];
+		const double *y = a.value[layer];
 
 		memset(below, 0, sizeof(delta[0]));
 		for (out = 0; out < n->size[layer]; out++) {
+			double *g = gradient->weight[layer][out], d = above[out];
 			const double *w = n->weight[layer][out];
-			double *g = tr->gradient.weight[layer][out], d = above[out];
 
 			if (d == 0.0) /* most neurons behind ReLU and dropout */
 				continue;
-			tr->gradient.bias[layer][out] += d;
+			gradient->bias[layer][out] += d;
 			for (in = 0; in < nr_in; in++) {
-				g[in] += d * x[in];
+				g[in] += d * y[in];
 				below[in] += d * w[in];
 			}
 		}
 		if (!layer)
 			break;
-		for (in = 0; in < nr_in; in++)
-			below[in] =
-				x[in] > 0.0 ? below[in] * (keep ? keep[layer - 1][in] : 1.0) : 0.0;
+		for (in = 0; in < nr_in; in++) {
+			if (y[in] <= 0.0)
+				below[in] = 0.0;
+			else if (keep)
+				below[in] *= keep[layer - 1][in];
+		}
 		above = below;
 	}
 	return loss;
@@ -305,6 +306,7 @@ static void draw_dropout(struct trainer *tr, double (*keep)[MODEL_HIDDEN_MAX])
 static double train_epoch(struct trainer *tr)
 {
 	double keep[MODEL_LAYERS_MAX][MODEL_HIDDEN_MAX], loss = 0.0;
+	const struct network *n = &tr->t->network;
 	size_t start, i;
 
 	rng_shuffle(&tr->rng, tr->order, tr->nr_train);
@@ -319,8 +321,10 @@ static double train_epoch(struct trainer *tr)
 
 			if (tr->options->dropout > 0.0)
 				draw_dropout(tr, keep);
-			loss += weight * backward(tr, row, weight / (double)nr,
-						  tr->options->dropout > 0.0 ? keep : NULL);
+			loss += weight * add_gradient(n, tr->x + (size_t)row * n->nr_inputs,
+						      tr->answer[row], weight / (double)nr,
+						      tr->options->dropout > 0.0 ? keep : NULL,
+						      &tr->gradient);
 		}
 		update(tr);
 	}

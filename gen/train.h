@@ -51,4 +51,12 @@ int train(const struct dataset *d, const uint8_t *parts, const struct train_opti
 void row_inputs(const struct row *row, const struct model_input *inputs, unsigned int nr_inputs,
 		double *x);
 
+/*
+ * add_gradient - add the gradient of one row's cross-entropy, times @scale, to @gradient
+ * @keep: as for network_forward()
+ * Returns the loss, unscaled.
+ */
+double add_gradient(const struct network *n, const double *x, unsigned int answer, double scale,
+		    const double (*keep)[MODEL_HIDDEN_MAX], struct network *gradient);
+
 #endif
