@@ -699,7 +699,7 @@ void apply_describe(const struct event *e, const struct apply_report *r, char *l
 	name[BDI_NAME_LEN - 1] = '\0';
 	bdi_display_name(name, label, sizeof(label));
 	at = append(at, end, "%s", label);
-	if (strcmp(label, name))
+	if (strcmp(label, name) != 0)
 		at = append(at, end, " (%s)", name);
 	switch (r->outcome) {
 	case APPLY_STOOD_BACK:

@@ -13,15 +13,15 @@
 #include "maps.h"
 
 enum apply_outcome {
-	APPLY_WRITTEN, /* from_kb -> to_kb, read back */
-	APPLY_NOOP, /* already in place */
+	APPLY_WRITTEN,     /* from_kb -> to_kb, read back */
+	APPLY_NOOP,        /* already in place */
 	APPLY_RECOMMENDED, /* recommend mode or --dry-run: said, not written */
-	APPLY_REASSERTED, /* the kernel had reset the value */
-	APPLY_STOOD_BACK, /* a person changed the value */
-	APPLY_REFUSED, /* the write failed: errno in error */
-	APPLY_GONE, /* the device has left */
-	APPLY_STALE, /* older than the dwell, or not the newest of its bdi: ignored */
-	APPLY_DROPPED, /* the mode says stand still, or nothing is to be done about it */
+	APPLY_REASSERTED,  /* the kernel had reset the value */
+	APPLY_STOOD_BACK,  /* a person changed the value */
+	APPLY_REFUSED,     /* the write failed: errno in error */
+	APPLY_GONE,        /* the device has left */
+	APPLY_STALE,       /* older than the dwell, or not the newest of its bdi: ignored */
+	APPLY_DROPPED,     /* the mode says stand still, or nothing is to be done about it */
 	NR_APPLY_OUTCOMES,
 };
 
@@ -52,15 +52,15 @@ int applier_handle(struct applier *a);
 void apply_describe(const struct event *e, const struct apply_report *r, char *line, size_t size);
 const char *apply_outcome_name(unsigned int outcome); /* "written", "stood-back", ...; never NULL */
 const unsigned long *applier_counts(const struct applier *a); /* [NR_APPLY_OUTCOMES] */
-void applier_free(struct applier *a); /* restores nothing */
+void applier_free(struct applier *a);                         /* restores nothing */
 
 /*
  * restore_originals - write the administrator's values back
  * @report: a line per bdi into this stream, or NULL
  *
  * Only where the bdi still is the same device and still carries the value of
- * ours; an entry is removed once that is settled. Entries of bdis from which a
- * person told us to stay away (APPLIED_STOOD_BACK) stay while the device does. Returns the number of bdis
+ * ours; an entry is removed once that is settled. Entries that say
+ * APPLIED_STOOD_BACK stay while the device does. Returns the number of bdis
  * whose original could not be written (0: all settled) or -errno.
  */
 int restore_originals(const struct maps *maps, FILE *report);

@@ -136,7 +136,7 @@ static int take_name(const char *from, char name[BDI_NAME_LEN])
 	if (!name_is_sound(from) || !bdi_sysfs_ino(from))
 		return -ENODEV;
 	memset(name, 0, BDI_NAME_LEN);
-	memcpy(name, from, strlen(from));
+	snprintf(name, BDI_NAME_LEN, "%s", from);
 	return 0;
 }
 
@@ -255,7 +255,7 @@ static bool parse_mount(char *line, struct mount *m)
 /* Does the btrfs file system of this sysfs directory use the block device @rdev? */
 static bool btrfs_has_device(const char *uuid, dev_t rdev)
 {
-	unsigned int major_nr, minor_nr;
+	unsigned int major_nr = 0, minor_nr = 0;
 	char path[PATH_MAX];
 	struct dirent *d;
 	bool found = false;
@@ -391,7 +391,7 @@ static int mount_point_bdi(const char *directory, char name[BDI_NAME_LEN])
 
 int bdi_resolve(const char *device, char name[BDI_NAME_LEN])
 {
-	unsigned int major_nr, minor_nr;
+	unsigned int major_nr = 0, minor_nr = 0;
 	char path[PATH_MAX];
 	struct stat st;
 	int err;
@@ -459,7 +459,7 @@ static int first_mount_of(const struct mount *m, void *arg)
 	struct find_point *find = arg;
 	char name[BDI_NAME_LEN];
 
-	if (mount_bdi(m, name) || strcmp(name, find->name))
+	if (mount_bdi(m, name) || strcmp(name, find->name) != 0)
 		return 0;
 	snprintf(find->buffer, find->size, "%s (%s)", name, m->point);
 	return 1;

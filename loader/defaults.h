@@ -22,13 +22,13 @@
 #define DEFAULT_CAP_KB 8192
 
 /* class, KB, clamp: the starting point until `calibrate` has measured the device */
-#define DEFAULT_POLICY_LIST(X)                                                                 \
-	X(SEQUENTIAL, 256, CLAMP_NEVER_LOWER)                                                  \
-	X(RANDOM, 16, CLAMP_NEVER_RAISE)                                                       \
-	X(MIXED, 64, CLAMP_NONE)                                                               \
-	X(LONG_RUNS, 64, CLAMP_NONE)                                                           \
-	X(SHORT_RUNS, 256, CLAMP_NONE)                                                         \
-	X(OBJECTS, 64, CLAMP_NEVER_RAISE)                                                      \
+#define DEFAULT_POLICY_LIST(X)                \
+	X(SEQUENTIAL, 256, CLAMP_NEVER_LOWER) \
+	X(RANDOM, 16, CLAMP_NEVER_RAISE)      \
+	X(MIXED, 64, CLAMP_NONE)              \
+	X(LONG_RUNS, 64, CLAMP_NONE)          \
+	X(SHORT_RUNS, 256, CLAMP_NONE)        \
+	X(OBJECTS, 64, CLAMP_NEVER_RAISE)     \
 	X(PAGES, 16, CLAMP_NEVER_RAISE)
 
 #endif

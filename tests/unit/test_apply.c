@@ -258,6 +258,7 @@ static void written_and_kept(void **state)
 	assert_int_equal(applier_counts(applier)[APPLY_NOOP], 1);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): applier.write_kb */
 static int never_write(int fd, unsigned int ra_kb, unsigned int *in_effect)
 {
 	(void)fd;
@@ -411,6 +412,7 @@ static void modes(void **state)
 
 static int write_error;
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): applier.write_kb */
 static int failing_write(int fd, unsigned int ra_kb, unsigned int *in_effect)
 {
 	(void)fd;
@@ -493,6 +495,7 @@ static void cannot_be_opened(void **state)
 }
 
 /* The value was written, only its reading back failed: it is ours all the same. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): applier.write_kb */
 static int write_without_answer(int fd, unsigned int ra_kb, unsigned int *in_effect)
 {
 	unsigned int ignored;
