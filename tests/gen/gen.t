@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# bpfahead-gen as a person meets it: good data gives a model, bad input one clear line, a non-zero
+# exit, and what was there before stays as it was.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+T=$(mktemp -d)
+cd "$T" || exit 1
+
+HEAD=label,device,part,time_ns,span_ns,calls,ra_kb,class,margin,async_share,around_share
+HEAD+=,run_windows_q8,head_share,avg_req_pages_q8,mark_ratio,fill_ratio,avg_window_pages_q8
+
+# make_run FILE LABEL SEED: thirty windows that differ by class and a little by seed
+make_run() {
+	{
+		echo $HEAD
+		awk -v label="$2" -v seed="$3" 'BEGIN {
+			srand(seed)
+			for (i = 0; i < 30; i++) {
+				noise = int(rand() * 2000)
+				async = label == "sequential" ? 65536 - noise : \
+					label == "random" ? noise : 30000 + 5 * noise
+				window = label == "random" ? 0 : 256 * (8 + int(rand() * 100))
+				printf "%s,7:0,%s,%d000000000,2500000000,100,128,none,0,%d,0,%d,0,%d,%d,%d,%d\n",
+					label, i % 2 ? "hop" : "window", 10 + i, async,
+					256 * 65536 / (65537 - async), 256 + noise, async,
+					label == "random" ? 0 : 40000 + noise, window
+			}
+		}'
+	} >"$1"
+}
+
+for label in sequential random mixed; do
+	for seed in 1 2 3; do make_run "p.$label.$seed.csv" $label $seed; done
+done
+good=(p.*.csv)
+
+# refuses NAME REGEX ARGUMENT...: exit status 1, one line on standard error that matches
+refuses() {
+	local name=$1 regex=$2 status
+	shift 2
+	"$BPFAHEAD_GEN" "$@" >out 2>err </dev/null
+	status=$?
+	is $status 1 "$name: exit status"
+	is "$(wc -l <err)" 1 "$name: one line"
+	like "$(<err)" "^bpfahead-gen: $regex" "$name: says why"
+}
+
+# edited FILE SED-SCRIPT: a good run, spoilt
+edited() {
+	sed "$2" p.mixed.1.csv >"$1"
+}
+
+ok 'train' "$BPFAHEAD_GEN" train "${good[@]}" -o m.bin --keep-float >out
+like "$(<out)" 'validation part: 90 windows' 'train reports the validation part'
+is "$(stat -c %s m.bin)" 4128 '8-32-16-3 takes 4128 bytes'
+ok 'train again' "$BPFAHEAD_GEN" train "${good[@]}" -o again.bin --name m >/dev/null
+ok 'the same data, options and seed give the same bytes' cmp m.bin again.bin
+ok 'another seed' "$BPFAHEAD_GEN" train "${good[@]}" -o other.bin --name m --seed 2 >/dev/null
+ok 'gives other weights' [ "$(cksum <m.bin)" != "$(cksum <other.bin)" ]
+ok 'merge' "$BPFAHEAD_GEN" dataset "${good[@]}" -o all.csv.gz >/dev/null
+ok 'train from the merged file' "$BPFAHEAD_GEN" train all.csv.gz -o merged.bin --name m >/dev/null
+ok 'merging changes nothing' cmp m.bin merged.bin
+like "$("$BPFAHEAD_GEN" eval m.bin all.csv.gz --float m.float.json)" 'same class as int8' \
+	'eval compares with the float network'
+is "$("$BPFAHEAD_GEN" eval m.bin all.csv.gz --json | jq .windows)" 270 'eval --json is JSON'
+like "$("$BPFAHEAD_GEN" info m.bin)" 'shape: 8-32-16-3' 'info'
+is "$("$BPFAHEAD_GEN" info m.bin --hex | wc -w)" 8128 'info --hex is a whole map value'
+is "$("$BPFAHEAD_GEN" info m.bin --hex | cut -d ' ' -f 1-4128)" \
+	"$(od -An -v -tx1 m.bin | tr -s ' \n' ' ' | sed 's/^ //; s/ $//')" 'info --hex begins with the file'
+like "$("$BPFAHEAD_GEN" crossval all.csv.gz --folds 3)" 'held out: 270 windows' 'crossval'
+ok 'another shape' "$BPFAHEAD_GEN" train "${good[@]}" -o shape.bin --hidden 8 \
+	--features async_share,fill_ratio >/dev/null
+like "$("$BPFAHEAD_GEN" info shape.bin)" 'shape: 2-8-3' 'has that shape'
+
+# --- bad data -------------------------------------------------------------------------------
+
+before=$(cksum <m.bin)
+train=(train "${good[@]}" -o m.bin)
+edited nan.csv '5s/,128,none,0,[0-9]*,/,128,none,0,nan,/'
+refuses 'NaN' 'nan.csv:5: async_share is "nan"' "${train[@]}" nan.csv
+edited minus.csv '6s/,128,none,0,[0-9]*,/,128,none,0,-3,/'
+refuses 'a negative number' 'minus.csv:6: async_share' "${train[@]}" minus.csv
+edited label.csv '7s/^mixed/chaotic/'
+refuses 'an unknown label' 'label.csv:7: unknown label "chaotic"' "${train[@]}" label.csv
+edited column.csv '1s/,mark_ratio,/,mork_ratio,/'
+refuses 'a missing column' 'column.csv:1: no column mark_ratio' "${train[@]}" column.csv
+edited short.csv '9s/,[^,]*$//'
+refuses 'a missing field' 'short.csv:9: 16 fields, the header has 17' "${train[@]}" short.csv
+head -c 1500 p.mixed.1.csv >cut.csv
+refuses 'a truncated file' 'cut.csv:[0-9]*: .*truncated' "${train[@]}" cut.csv
+gzip -c p.mixed.1.csv | head -c 300 >cut.csv.gz
+refuses 'a truncated gzip file' 'cut.csv.gz: damaged or truncated' "${train[@]}" cut.csv.gz
+: >empty.csv
+refuses 'an empty file' 'empty.csv: empty file' "${train[@]}" empty.csv
+head -n 1 p.mixed.1.csv >head.csv
+refuses 'a header without rows' 'head.csv: a header and no rows' "${train[@]}" head.csv
+refuses 'one class only' 'only class random' train p.random.*.csv -o m.bin
+refuses 'no such file' 'absent.csv: No such file' "${train[@]}" absent.csv
+refuses 'a directory' '\.: ' train . -o m.bin
+sed 's/,100,128,/,7,128,/' p.mixed.1.csv >few.csv
+"$BPFAHEAD_GEN" train few.csv -o m.bin >out 2>err
+is $? 1 'nothing but windows with too few calls: exit status'
+like "$(<err)" '30 windows dropped: fewer than 8 readahead calls' 'says how many and why'
+refuses 'binary data' 'm.bin:1: ' train m.bin -o m.bin
+is "$(cksum <m.bin)" "$before" 'after all that the earlier model is as it was'
+
+# --- bad output -------------------------------------------------------------------------------
+
+refuses 'no such output directory' 'absent/m.bin: No such file' train "${good[@]}" -o absent/m.bin
+refuses 'output is a directory' '\.: ' train "${good[@]}" -o .
+refuses 'merging into no such directory' 'absent/all.csv: No such file' \
+	dataset "${good[@]}" -o absent/all.csv
+"$BPFAHEAD_GEN" info m.bin >/dev/full 2>err
+is $? 1 'a full standard output: exit status'
+like "$(<err)" 'No space left' 'says so'
+
+# --- bad models -------------------------------------------------------------------------------
+
+head -c 1000 m.bin >short.bin
+refuses 'a truncated model' 'short.bin: the file is truncated' eval short.bin all.csv.gz
+cp m.bin flipped.bin
+printf '\377' | dd of=flipped.bin bs=1 seek=900 conv=notrunc status=none
+refuses 'a damaged model' 'flipped.bin: checksum' info flipped.bin
+refuses 'a float network of another model' 'm.float.json: belongs to another model' \
+	eval other.bin all.csv.gz --float m.float.json
+refuses 'data without the inputs of the model' 'column.csv:1: no column mark_ratio' \
+	eval m.bin column.csv
+
+# --- usage ------------------------------------------------------------------------------------
+
+for arguments in '' 'frobnicate' 'train' 'train p.mixed.1.csv' 'train -o x.bin' 'eval m.bin' \
+	'dataset p.mixed.1.csv' 'info' 'train p.mixed.1.csv -o x.bin --hidden 33' \
+	'train p.mixed.1.csv -o x.bin --hidden 8,8,8' 'train p.mixed.1.csv -o x.bin --seed x' \
+	'train p.mixed.1.csv -o x.bin --features async_share,nonsense' \
+	'train p.mixed.1.csv -o x.bin --dropout 1'; do
+	read -r -a words <<<"$arguments"
+	"$BPFAHEAD_GEN" "${words[@]}" >out 2>err
+	is $? 2 "usage error: ${arguments:-no command}"
+done
+for command in '' train crossval eval dataset info; do
+	like "$("$BPFAHEAD_GEN" $command --help)" '^Usage: bpfahead-gen' "${command:-the program} --help"
+done
+like "$("$BPFAHEAD_GEN" --version)" '^bpfahead-gen ' '--version'
+is "$(find . -name '*.bin.??????' -o -name '*.gz.??????' -o -name '*.json.??????')" '' \
+	'no temporary files are left'
+
+done_testing
