@@ -185,13 +185,13 @@ static cJSON *commands(const struct capability *c)
 		    dir, sizeof(struct model));
 	add_command(list,
 		    "bpftool map update pinned %s/model key 0 0 0 0 "
-		    "value hex $(build/bpfahead-gen info --hex weights/default.bin)",
+		    "value hex $(bpfahead-gen info --hex weights/default.bin)",
 		    dir);
 	add_command(list, "bpftool map freeze pinned %s/model", dir);
 	add_command(list, "bpftool map update pinned %s/models key 0 0 0 0 value pinned %s/model",
 		    dir, dir);
-	add_command(list, "build/bpfahead --pin-dir %s attach", dir);
-	add_command(list, "build/bpfaheadd --pin-dir %s", dir);
+	add_command(list, "bpfahead --pin-dir %s attach", dir);
+	add_command(list, "bpfaheadd --pin-dir %s", dir);
 	return list;
 }
 
@@ -221,7 +221,8 @@ static int print_text(const struct capability *c, cJSON *list)
 
 	for (i = 0; i < NR_CAPS; i++)
 		printf("%-22s %-24s %s\n", c[i].name, c[i].found, c[i].consequence);
-	puts("\nThe same with bpftool (7.1 or newer), from the repository:");
+	puts("\nThe same with bpftool (7.1 or newer), from the repository with build/ in PATH;\n"
+	     "from 7.2 on, 'autoattach' behind each loadall does what attach does:");
 	cJSON_ArrayForEach(line, list) printf("  %s\n", line->valuestring);
 	cJSON_Delete(list);
 	return finish_output();

@@ -256,6 +256,23 @@ close:
 	return err;
 }
 
+/* bpftool's `autoattach` pins links where programs would be. The kernel tells by fdinfo only. */
+static bool is_link(int fd)
+{
+	char path[64], text[512];
+	bool found = false;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	stream = fopen(path, "re");
+	if (!stream)
+		return false;
+	while (!found && fgets(text, sizeof(text), stream))
+		found = !strncmp(text, "link_type:", strlen("link_type:"));
+	fclose(stream);
+	return found;
+}
+
 struct attach {
 	const char *pin_dir;
 	unsigned int attached;
@@ -286,12 +303,12 @@ static int attach_program(const char *path, const char *name, void *arg)
 	snprintf(link_path, sizeof(link_path), "%s/links/%s", a->pin_dir, below_progs);
 	if (!access(link_path, F_OK))
 		return 0;
-	err = make_parents(a->pin_dir, link_path, a->fault);
-	if (err)
-		return err;
 	program = bpf_obj_get(path);
 	if (program < 0)
 		return fault_set(a->fault, -errno, "cannot open %s: %s", path, strerror(errno));
+	err = is_link(program) ? 0 : make_parents(a->pin_dir, link_path, a->fault);
+	if (err || is_link(program))
+		goto close_program;
 	/* tp_btf and fentry alike: the program knows where it belongs. */
 	link = bpf_raw_tracepoint_open(NULL, program);
 	if (link < 0) {
@@ -357,12 +374,28 @@ static int load_and_attach(const char *pin_dir, const char *name, struct fault *
 	return err;
 }
 
+static int found_link(const char *path, const char *name, void *arg)
+{
+	int found, fd = bpf_obj_get(path);
+
+	(void)name;
+	(void)arg;
+	if (fd < 0)
+		return 0;
+	found = is_link(fd);
+	close(fd);
+	return found;
+}
+
 static bool has_links(const char *pin_dir, const char *object)
 {
 	char below[64];
 
 	snprintf(below, sizeof(below), "links/%s", object);
-	return !load_is_empty(pin_path(pin_dir, below));
+	if (!load_is_empty(pin_path(pin_dir, below)))
+		return true;
+	snprintf(below, sizeof(below), "progs/%s", object);
+	return each_pin(pin_path(pin_dir, below), found_link, NULL) == 1;
 }
 
 unsigned int load_sources(const char *pin_dir)
