@@ -440,7 +440,8 @@ int load_all(const char *pin_dir, bool latency, struct loaded *loaded, struct fa
 
 	btf = kernel_btf();
 	if (!btf)
-		return fault_set(fault, -EOPNOTSUPP, "cannot read the kernel's BTF: %s",
+		return fault_set(fault, -EOPNOTSUPP,
+				 "cannot read the kernel's BTF, /sys/kernel/btf/vmlinux: %s",
 				 strerror(errno));
 	kernel_probe_hooks(btf, &hooks);
 	btf__free(btf);
@@ -468,8 +469,9 @@ int load_latency(const char *pin_dir, bool wanted, struct fault *fault)
 {
 	bool attached = load_sources(pin_dir) & SOURCE_LATENCY;
 
+	/* The one object that some models need and a kernel may lack. */
 	if (wanted && !attached)
-		return load_and_attach(pin_dir, "latency", fault);
+		return load_and_attach(pin_dir, "latency", fault) ? -EOPNOTSUPP : 0;
 	if (!wanted && attached)
 		remove_object(pin_dir, "latency");
 	return 0;

@@ -40,7 +40,7 @@ struct loaded {
  */
 int load_all(const char *pin_dir, bool latency, struct loaded *loaded, struct fault *fault);
 
-/* Attaches or detaches the completion hook as @wanted. 0 or -errno. */
+/* Attaches or detaches the completion hook as @wanted. 0, or -EOPNOTSUPP with @fault filled. */
 int load_latency(const char *pin_dir, bool wanted, struct fault *fault);
 
 /*

@@ -86,7 +86,10 @@ int start_restore(FILE *report, bool force)
 	if (err && force) {
 		say("original values are not restored: %s", why);
 	} else if (err) {
-		status = fail(status_of(err), "cannot restore the original values: %s", why);
+		status = fail(
+			status_of(err),
+			"cannot restore the original values ('unload --force' gives them up): %s",
+			why);
 	} else {
 		err = restore_originals(&maps, report);
 		if (err < 0)
