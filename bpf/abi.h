@@ -14,12 +14,12 @@
 #define BPFAHEAD_ABI_VERSION 1
 #define BPFAHEAD_PIN_DIR "/sys/fs/bpf/bpfahead"
 
-#define BDI_SLOTS 256 /* bdis watched at once; a power of two */
-#define BDI_NAME_LEN 32 /* bdi->dev_name: "8:0", "btrfs-1", "0:52-fuseblk" */
+#define BDI_SLOTS 256     /* bdis watched at once; a power of two */
+#define BDI_NAME_LEN 32   /* bdi->dev_name: "8:0", "btrfs-1", "0:52-fuseblk" */
 #define CPU_MASK_WORDS 16 /* CPUs touched, folded modulo 1,024 */
-#define HOPS_MAX 8 /* hop boundaries kept per bdi: a window of at most 8 hops */
-#define STREAMS 8 /* recent block streams remembered per CPU and bdi */
-#define RA_KB_HARD_MIN 4 /* 0 turns every buffered read into 4 KB I/O */
+#define HOPS_MAX 8        /* hop boundaries kept per bdi: a window of at most 8 hops */
+#define STREAMS 8         /* recent block streams remembered per CPU and bdi */
+#define RA_KB_HARD_MIN 4  /* 0 turns every buffered read into 4 KB I/O */
 #define RA_KB_HARD_MAX 65536
 #define DEFAULT_POLICY_ID 0ULL /* key of the default row in the policy map; no bdi has id 0 */
 
@@ -27,31 +27,31 @@
 #define WINDOWS_RING_BYTES 65536
 
 /* Totals per bdi. Each belongs to one hook, which alone writes it, and only ever grows. */
-#define COUNTER_LIST(X)                                                                        \
-	X(BLOCK_READS, "block_reads") /* block hook */                                         \
-	X(BLOCK_READ_BYTES, "block_read_bytes")                                                \
-	X(BLOCK_DISTANCE_BYTES, "block_distance_bytes")                                        \
-	X(BLOCK_JUMPS, "block_jumps")                                                          \
-	X(BLOCK_CONTINUED, "block_continued")                                                  \
-	X(BLOCK_RAHEAD_READS, "block_rahead_reads")                                            \
-	X(BLOCK_WRITES, "block_writes")                                                        \
-	X(LATENCY_READS, "latency_reads") /* completion hook */                                \
-	X(LATENCY_NS, "latency_ns")                                                            \
-	X(SYNC_CALLS, "sync_calls") /* page_cache_sync_ra */                                   \
-	X(SYNC_PAGES, "sync_pages")                                                            \
-	X(SYNC_HEADS, "sync_heads")                                                            \
-	X(ASYNC_CALLS, "async_calls") /* page_cache_async_ra */                                \
-	X(ASYNC_PAGES, "async_pages")                                                          \
-	X(ORDER_CALLS, "order_calls") /* page_cache_ra_order */                                \
-	X(ORDER_PAGES, "order_pages")                                                          \
-	X(ORDER_RA_PAGES, "order_ra_pages")                                                    \
+#define COUNTER_LIST(X)                                         \
+	X(BLOCK_READS, "block_reads") /* block hook */          \
+	X(BLOCK_READ_BYTES, "block_read_bytes")                 \
+	X(BLOCK_DISTANCE_BYTES, "block_distance_bytes")         \
+	X(BLOCK_JUMPS, "block_jumps")                           \
+	X(BLOCK_CONTINUED, "block_continued")                   \
+	X(BLOCK_RAHEAD_READS, "block_rahead_reads")             \
+	X(BLOCK_WRITES, "block_writes")                         \
+	X(LATENCY_READS, "latency_reads") /* completion hook */ \
+	X(LATENCY_NS, "latency_ns")                             \
+	X(SYNC_CALLS, "sync_calls") /* page_cache_sync_ra */    \
+	X(SYNC_PAGES, "sync_pages")                             \
+	X(SYNC_HEADS, "sync_heads")                             \
+	X(ASYNC_CALLS, "async_calls") /* page_cache_async_ra */ \
+	X(ASYNC_PAGES, "async_pages")                           \
+	X(ORDER_CALLS, "order_calls") /* page_cache_ra_order */ \
+	X(ORDER_PAGES, "order_pages")                           \
+	X(ORDER_RA_PAGES, "order_ra_pages")                     \
 	X(AROUND_CALLS, "around_calls")
 
 enum counter_id {
 #define X(id, name) COUNTER_##id,
 	COUNTER_LIST(X)
 #undef X
-	NR_COUNTERS
+		NR_COUNTERS
 };
 
 #define COUNTERS_MAX 20 /* room for appended counters without moving the structs */
@@ -61,29 +61,29 @@ enum counter_id {
  * RATIO is a fraction in Q16 (65536 = 1.0), the others are plain integers.
  * Meanings, formulas and value for an empty denominator: features.h.
  */
-#define FEATURE_LIST(X)                                                                        \
-	X(AVG_DISTANCE_BYTES, 0, "avg_distance_bytes", PLAIN)                                  \
-	X(JUMP_RATIO, 1, "jump_ratio", RATIO)                                                  \
-	X(AVG_IO_BYTES, 2, "avg_io_bytes", PLAIN)                                              \
-	X(SEQ_RATIO, 3, "seq_ratio", RATIO)                                                    \
-	X(IOPS, 4, "iops", PLAIN)                                                              \
-	X(STREAM_RATIO, 5, "stream_ratio", RATIO)                                              \
-	X(RUN_BYTES, 6, "run_bytes", PLAIN)                                                    \
-	X(RAHEAD_RATIO, 7, "rahead_ratio", RATIO)                                              \
-	X(READ_RATIO, 8, "read_ratio", RATIO)                                                  \
-	X(BYTES_PER_S, 9, "bytes_per_s", PLAIN)                                                \
-	X(LATENCY_NS, 10, "latency_ns", PLAIN)                                                 \
-	X(ASYNC_SHARE, 16, "async_share", RATIO)                                               \
-	X(SYNC_PER_S, 17, "sync_per_s", PLAIN)                                                 \
-	X(ASYNC_PER_S, 18, "async_per_s", PLAIN)                                               \
-	X(AROUND_PER_S, 19, "around_per_s", PLAIN)                                             \
-	X(AVG_REQ_PAGES_Q8, 20, "avg_req_pages_q8", PLAIN)                                     \
-	X(FILL_RATIO, 21, "fill_ratio", RATIO)                                                 \
-	X(RUN_WINDOWS_Q8, 22, "run_windows_q8", PLAIN)                                         \
-	X(MARK_RATIO, 23, "mark_ratio", RATIO)                                                 \
-	X(RA_PAGES, 24, "ra_pages", PLAIN)                                                     \
-	X(AROUND_SHARE, 25, "around_share", RATIO)                                             \
-	X(HEAD_SHARE, 26, "head_share", RATIO)                                                 \
+#define FEATURE_LIST(X)                                       \
+	X(AVG_DISTANCE_BYTES, 0, "avg_distance_bytes", PLAIN) \
+	X(JUMP_RATIO, 1, "jump_ratio", RATIO)                 \
+	X(AVG_IO_BYTES, 2, "avg_io_bytes", PLAIN)             \
+	X(SEQ_RATIO, 3, "seq_ratio", RATIO)                   \
+	X(IOPS, 4, "iops", PLAIN)                             \
+	X(STREAM_RATIO, 5, "stream_ratio", RATIO)             \
+	X(RUN_BYTES, 6, "run_bytes", PLAIN)                   \
+	X(RAHEAD_RATIO, 7, "rahead_ratio", RATIO)             \
+	X(READ_RATIO, 8, "read_ratio", RATIO)                 \
+	X(BYTES_PER_S, 9, "bytes_per_s", PLAIN)               \
+	X(LATENCY_NS, 10, "latency_ns", PLAIN)                \
+	X(ASYNC_SHARE, 16, "async_share", RATIO)              \
+	X(SYNC_PER_S, 17, "sync_per_s", PLAIN)                \
+	X(ASYNC_PER_S, 18, "async_per_s", PLAIN)              \
+	X(AROUND_PER_S, 19, "around_per_s", PLAIN)            \
+	X(AVG_REQ_PAGES_Q8, 20, "avg_req_pages_q8", PLAIN)    \
+	X(FILL_RATIO, 21, "fill_ratio", RATIO)                \
+	X(RUN_WINDOWS_Q8, 22, "run_windows_q8", PLAIN)        \
+	X(MARK_RATIO, 23, "mark_ratio", RATIO)                \
+	X(RA_PAGES, 24, "ra_pages", PLAIN)                    \
+	X(AROUND_SHARE, 25, "around_share", RATIO)            \
+	X(HEAD_SHARE, 26, "head_share", RATIO)                \
 	X(AVG_WINDOW_PAGES_Q8, 27, "avg_window_pages_q8", PLAIN)
 
 enum feature_id {
@@ -95,29 +95,29 @@ enum feature_id {
 #define FEATURES_MAX 28
 
 /* Class ids are ABI: append, never renumber. Third column: the classic name shown beside it. */
-#define CLASS_LIST(X)                                                                          \
-	X(SEQUENTIAL, 0, "sequential", "sequential")                                           \
-	X(RANDOM, 1, "random", "random")                                                       \
-	X(MIXED, 2, "mixed", "mixed")                                                          \
-	X(LONG_RUNS, 3, "long-runs", "mixed")                                                  \
-	X(SHORT_RUNS, 4, "short-runs", "mixed")                                                \
-	X(OBJECTS, 5, "objects", "random")                                                     \
+#define CLASS_LIST(X)                                \
+	X(SEQUENTIAL, 0, "sequential", "sequential") \
+	X(RANDOM, 1, "random", "random")             \
+	X(MIXED, 2, "mixed", "mixed")                \
+	X(LONG_RUNS, 3, "long-runs", "mixed")        \
+	X(SHORT_RUNS, 4, "short-runs", "mixed")      \
+	X(OBJECTS, 5, "objects", "random")           \
 	X(PAGES, 6, "pages", "random")
 
 enum class_id {
 #define X(id, value, name, classic) CLASS_##id = (value),
 	CLASS_LIST(X)
 #undef X
-	NR_CLASSES = 7,
+		NR_CLASSES = 7,
 	CLASSES_MAX = 16, /* ids the policy map has room for */
 	CLASS_NONE = 255,
 };
 
 /* Where features come from; a model names the sources it needs. */
 enum source {
-	SOURCE_BLOCK = 1 << 0, /* block_bio_queue */
+	SOURCE_BLOCK = 1 << 0,     /* block_bio_queue */
 	SOURCE_READAHEAD = 1 << 1, /* page_cache_{sync,async}_ra, page_cache_ra_order */
-	SOURCE_LATENCY = 1 << 2, /* block_rq_complete */
+	SOURCE_LATENCY = 1 << 2,   /* block_rq_complete */
 	SOURCES_ALL = 7,
 };
 
@@ -132,9 +132,9 @@ enum source {
 #define MODEL_NAME_LEN 32
 #define MODEL_WEIGHT_MAX 127
 #define MODEL_BIAS_MAX (1 << 30)
-#define ACTIVATION_MAX 32767 /* inputs +-, hidden 0.. */
-#define LOGIT_ONE 65536 /* logits and margins are Q16 */
-#define LOGIT_MAX (1 << 30)
+#define ACTIVATION_MAX 32767      /* inputs +-, hidden 0.. */
+#define LOGIT_ONE 65536           /* logits and margins are Q16 */
+#define LOGIT_MAX ((1 << 30) - 1) /* the difference of two still fits a margin */
 
 enum transform {
 	TRANSFORM_LINEAR = 0,
@@ -158,17 +158,17 @@ _Static_assert(sizeof(struct model_input) == 16, "file format");
 struct model_header {
 	__u32 magic;
 	__u16 format_version;
-	__u16 header_bytes; /* sizeof(struct model_header) */
-	__u32 payload_bytes; /* what follows the header: exactly what the layer sizes need */
-	__u32 required_sources; /* enum source */
-	__u64 checksum; /* model_checksum() with this field taken as 0 */
-	__u64 generation; /* set by whoever makes the model; tells retrainings apart */
+	__u16 header_bytes;        /* sizeof(struct model_header) */
+	__u32 payload_bytes;       /* what follows the header: exactly what the layer sizes need */
+	__u32 required_sources;    /* enum source */
+	__u64 checksum;            /* model_checksum() with this field taken as 0 */
+	__u64 generation;          /* set by whoever makes the model; tells retrainings apart */
 	char name[MODEL_NAME_LEN]; /* NUL-padded */
 	__u8 nr_inputs;
 	__u8 nr_layers;
 	__u8 nr_outputs;
 	__u8 reserved0;
-	__u8 layer_size[4]; /* outputs of layer 0..nr_layers-1; the last is nr_outputs */
+	__u8 layer_size[4];  /* outputs of layer 0..nr_layers-1; the last is nr_outputs */
 	__u8 layer_shift[4]; /* requantisation shift of each layer, 0..62 */
 	__u8 reserved1[4];
 	__u8 class_id[MODEL_OUTPUTS_MAX]; /* output -> class id, distinct, < CLASSES_MAX */
@@ -178,19 +178,21 @@ struct model_header {
 _Static_assert(sizeof(struct model_header) == 384, "file format");
 
 /*
- * Payload, in 64-bit words, layer by layer. First one word per neuron (the
- * count rounded up to even): bias in the low, requantisation multiplier in the
- * high 32 bits, both s32. Then one row per pair of neurons (2k, 2k + 1), a row
- * being the layer's input count rounded up to a multiple of 4: the two weights
- * of input i are added into one word as w[2k][i] + (w[2k + 1][i] << 32), so
- * that one multiply serves both neurons. Padding words are 0.
+ * Payload, in 64-bit words, layer by layer, in each layer pair by pair of
+ * neurons (2k, 2k + 1). Two values share a word as
+ * value[2k] + (value[2k + 1] << 32), the two's complement sum of two signed
+ * lanes, so that one multiply or add serves both. A pair is: one word of the
+ * two biases; one of the requantisation multipliers (0..2^31 - 1), neuron 2k's
+ * in the low half; then a row of the weights, one word per input of the layer,
+ * their count rounded up to a multiple of 8. Padding is 0.
  */
-#define LAYER_STRIDE(nr_in) (((nr_in) + 3U) & ~3U)
+#define LAYER_STRIDE(nr_in) (((nr_in) + 7U) & ~7U)
 #define LAYER_PAIRS(nr_out) (((nr_out) + 1U) >> 1)
-#define LAYER_WORDS(nr_in, nr_out) (LAYER_PAIRS(nr_out) * (2U + LAYER_STRIDE(nr_in)))
-#define MODEL_WORDS_MAX                                                                        \
-	(LAYER_WORDS(MODEL_INPUTS_MAX, MODEL_HIDDEN_MAX) +                                     \
-	 LAYER_WORDS(MODEL_HIDDEN_MAX, MODEL_HIDDEN_MAX) +                                     \
+#define PAIR_WORDS(nr_in) (2U + LAYER_STRIDE(nr_in))
+#define LAYER_WORDS(nr_in, nr_out) (LAYER_PAIRS(nr_out) * PAIR_WORDS(nr_in))
+#define MODEL_WORDS_MAX                                    \
+	(LAYER_WORDS(MODEL_INPUTS_MAX, MODEL_HIDDEN_MAX) + \
+	 LAYER_WORDS(MODEL_HIDDEN_MAX, MODEL_HIDDEN_MAX) + \
 	 LAYER_WORDS(MODEL_HIDDEN_MAX, MODEL_OUTPUTS_MAX))
 
 struct model {
@@ -205,7 +207,7 @@ enum model_slot { MODEL_ACTING = 0, MODEL_SHADOW = 1, NR_MODEL_SLOTS = 2 };
 /* --- configuration: written by user space, distrusted by the kernel programs -------------- */
 
 enum mode {
-	MODE_OBSERVE = 0, /* accumulate, classify, record; decide nothing */
+	MODE_OBSERVE = 0,   /* accumulate, classify, record; decide nothing */
 	MODE_RECOMMEND = 1, /* decide and say so; the helper writes nothing */
 	MODE_ACT = 2,
 	MODE_EMERGENCY = 3, /* stand still; originals are back */
@@ -214,7 +216,7 @@ enum mode {
 
 enum scope {
 	SCOPE_MOUNTED = 0, /* bdis of mounted file systems, and those listed */
-	SCOPE_LISTED = 1, /* only bdis whose name is in the map `listed` */
+	SCOPE_LISTED = 1,  /* only bdis whose name is in the map `listed` */
 	SCOPE_ALL = 2,
 };
 
@@ -225,11 +227,11 @@ struct config {
 	__u64 hop_ns;
 	__u64 window_ns;
 	__u64 stretch_ns; /* a window with few calls grows up to this */
-	__u64 idle_ns; /* silence after which what came before is thrown away */
-	__u64 dwell_ns; /* least time between two changes, and between two events */
-	__s32 margin; /* least logit margin of a confirming window, LOGIT_ONE = 1.0 */
-	__u32 confirm; /* agreeing hops in a row before a change */
-	__u32 min_calls; /* fewer calls in a window: abstain */
+	__u64 idle_ns;    /* silence after which what came before is thrown away */
+	__u64 dwell_ns;   /* least time between two changes, and between two events */
+	__s32 margin;     /* least logit margin of a confirming window, LOGIT_ONE = 1.0 */
+	__u32 confirm;    /* agreeing hops in a row before a change */
+	__u32 min_calls;  /* fewer calls in a window: abstain */
 	__u32 floor_kb;
 	__u32 cap_kb;
 	__u32 scope;
@@ -255,20 +257,20 @@ _Static_assert(sizeof(struct policy_row) == 80, "map value");
 
 enum applied_status {
 	APPLIED_NONE = 0,
-	APPLIED_ACCEPTED = 1, /* accepted_kb is in effect as far as the helper knows */
+	APPLIED_ACCEPTED = 1,    /* accepted_kb is in effect as far as the helper knows */
 	APPLIED_RECOMMENDED = 2, /* said, not written (recommend mode) */
-	APPLIED_REFUSED = 3, /* could not be written; again after retry_ns */
-	APPLIED_STOOD_BACK = 4, /* a person changed the value; left alone until resumed */
+	APPLIED_REFUSED = 3,     /* could not be written; again after retry_ns */
+	APPLIED_STOOD_BACK = 4,  /* a person changed the value; left alone until resumed */
 };
 
 struct applied {
-	__u64 sysfs_ino; /* identity of /sys/class/bdi/NAME for restore */
-	__u64 decision_seq; /* the decision this answers */
-	__u64 retry_ns; /* CLOCK_MONOTONIC */
+	__u64 sysfs_ino;     /* identity of /sys/class/bdi/NAME for restore */
+	__u64 decision_seq;  /* the decision this answers */
+	__u64 retry_ns;      /* CLOCK_MONOTONIC */
 	__u64 busy_until_ns; /* the helper's own temporary changes end by then */
 	__u32 status;
 	__u32 accepted_kb;
-	__u32 original_kb; /* the administrator's value; valid if holds_original */
+	__u32 original_kb;    /* the administrator's value; valid if holds_original */
 	__u32 holds_original; /* 1: a value of ours is in place of original_kb */
 	char name[BDI_NAME_LEN];
 };
@@ -283,19 +285,19 @@ struct snapshot {
 	__u64 total[COUNTERS_MAX];
 };
 
-#define BDI_STAT_LIST(X)                                                                       \
-	X(windows, "windows evaluated")                                                        \
-	X(abstained, "windows with too few calls or almost no page-cache reads")               \
-	X(no_model, "windows without a usable model")                                          \
-	X(disagreed, "hop and window disagreed")                                               \
-	X(low_margin, "margin below the configured one")                                       \
-	X(restarts, "windows restarted at a change of pattern")                                \
-	X(idle, "idle spells thrown away")                                                     \
-	X(negative, "windows discarded because a total ran backwards")                         \
-	X(decisions, "decisions")                                                              \
-	X(events, "events sent")                                                               \
-	X(ring_full, "events that found the ring full")                                        \
-	X(shadow_windows, "windows that the shadow model evaluated")                           \
+#define BDI_STAT_LIST(X)                                                         \
+	X(windows, "windows evaluated")                                          \
+	X(abstained, "windows with too few calls or almost no page-cache reads") \
+	X(no_model, "windows without a usable model")                            \
+	X(disagreed, "hop and window disagreed")                                 \
+	X(low_margin, "margin below the configured one")                         \
+	X(restarts, "windows restarted at a change of pattern")                  \
+	X(idle, "idle spells thrown away")                                       \
+	X(negative, "windows discarded because a total ran backwards")           \
+	X(decisions, "decisions")                                                \
+	X(events, "events sent")                                                 \
+	X(ring_full, "events that found the ring full")                          \
+	X(shadow_windows, "windows that the shadow model evaluated")             \
 	X(shadow_agreed, "windows on which the shadow agreed")
 
 struct bdi_stats {
@@ -304,45 +306,45 @@ struct bdi_stats {
 #undef X
 };
 
-#define BDI_FS_SEEN (1U << 0) /* a file system reads through it */
+#define BDI_FS_SEEN (1U << 0)  /* a file system reads through it */
 #define BDI_ELIGIBLE (1U << 1) /* within the configured scope at the last evaluation */
 
 struct bdi_state {
-	__u64 bdi_id; /* 0: free slot */
+	__u64 bdi_id;    /* 0: free slot */
 	__u64 sysfs_ino; /* kernfs id == st_ino of /sys/class/bdi/NAME/ */
 	char name[BDI_NAME_LEN];
-	__u64 claim; /* 1 while a CPU ends a hop here */
+	__u64 claim;    /* 1 while a CPU ends a hop here */
 	__u64 slot_seq; /* counts owners of this slot */
 	__u64 last_seen_ns;
 	__u64 hop_deadline_ns;
-	__u64 limits_sig; /* queue limits at the last evaluation; 0 unknown */
+	__u64 limits_sig;     /* queue limits at the last evaluation; 0 unknown */
 	__u64 model_checksum; /* of the model that filled logits */
 	__u64 model_generation;
 	__u64 decision_seq; /* counts decisions, also when only wanted_kb changed */
 	__u64 decided_ns;
 	__u64 last_event_ns;
 	__u64 evaluated_ns; /* last window evaluated (or abstained from) */
-	__u32 sources; /* enum source: hooks that have spoken for this bdi */
+	__u32 sources;      /* enum source: hooks that have spoken for this bdi */
 	__u32 flags;
-	__u32 ra_kb; /* at the last evaluation */
+	__u32 ra_kb;     /* at the last evaluation */
 	__u32 wanted_kb; /* 0: nothing wanted */
-	__u32 nr_hops; /* boundaries valid in the ring, newest at ring_head */
+	__u32 nr_hops;   /* boundaries valid in the ring, newest at ring_head */
 	__u32 ring_head;
 	__u32 confirm;
 	__u32 window_calls;
 	__u64 window_span_ns;
 	__s32 margin;
 	__s32 shadow_margin;
-	__u8 decided_class; /* the class in force, CLASS_NONE before the first decision */
+	__u8 decided_class;   /* the class in force, CLASS_NONE before the first decision */
 	__u8 candidate_class; /* what `confirm` counts for */
-	__u8 window_class; /* last answers */
+	__u8 window_class;    /* last answers */
 	__u8 hop_class;
 	__u8 previous_hop_class;
 	__u8 shadow_class;
 	__u8 nr_outputs;
 	__u8 limits_changed; /* a queue limit changed and no event has told so */
-	__u8 old_class; /* the class in force before decided_class */
-	__u8 model_fault; /* why the last evaluation had no model: enum model_fault of mlp.h */
+	__u8 old_class;      /* the class in force before decided_class */
+	__u8 model_fault;    /* why the last evaluation had no model: enum model_fault of mlp.h */
 	__u8 pad[6];
 	__s32 logits[MODEL_OUTPUTS_MAX];
 	__u8 class_of_logit[MODEL_OUTPUTS_MAX];
@@ -357,8 +359,8 @@ _Static_assert(sizeof(struct bdi_state) <= 2304, "256 of them beside the rest wi
 
 enum event_reason {
 	EVENT_DECISION = 1, /* wanted_kb is unanswered */
-	EVENT_FOREIGN = 2, /* ra_pages is not what was accepted */
-	EVENT_RETRY = 3, /* a refusal's back-off is over */
+	EVENT_FOREIGN = 2,  /* ra_pages is not what was accepted */
+	EVENT_RETRY = 3,    /* a refusal's back-off is over */
 };
 
 /* Ring `events`. Levels, not edges: the newest of a bdi is all that counts. */
@@ -373,7 +375,7 @@ struct event {
 	__u64 model_checksum;
 	__u64 model_generation;
 	__u32 wanted_kb;
-	__u32 ra_kb; /* bdi->ra_pages when the event was sent */
+	__u32 ra_kb;        /* bdi->ra_pages when the event was sent */
 	__u32 io_opt_bytes; /* queue limits, for telling a kernel reset; 0 unknown */
 	__u32 max_sectors;
 	__s32 margin;
@@ -414,17 +416,17 @@ _Static_assert(sizeof(struct window_record) == 632, "ring-buffer record");
 
 /* --- global statistics: map `stats`, per CPU, summed by the reader --------------------------- */
 
-#define GLOBAL_STAT_LIST(X)                                                                    \
-	X(slots_taken, "bdis given a slot")                                                    \
-	X(slots_evicted, "idle bdis that made room")                                           \
-	X(table_full, "reads not accounted: no slot free")                                     \
-	X(alloc_busy, "reads not accounted: another CPU was giving a slot")                    \
-	X(unknown_bdev, "raw device reads before its bdi was known")                           \
-	X(scratch_busy, "hop ends put off: this CPU was ending another hop")                   \
-	X(claim_busy, "hop ends left to another CPU")                                          \
-	X(model_invalid, "evaluations that found an invalid model")                            \
-	X(model_sources, "evaluations whose model needs a source that is silent")              \
-	X(windows_dropped, "window records that found the ring full")                          \
+#define GLOBAL_STAT_LIST(X)                                                       \
+	X(slots_taken, "bdis given a slot")                                       \
+	X(slots_evicted, "idle bdis that made room")                              \
+	X(table_full, "reads not accounted: no slot free")                        \
+	X(alloc_busy, "reads not accounted: another CPU was giving a slot")       \
+	X(unknown_bdev, "raw device reads before its bdi was known")              \
+	X(scratch_busy, "hop ends put off: this CPU was ending another hop")      \
+	X(claim_busy, "hop ends left to another CPU")                             \
+	X(model_invalid, "evaluations that found an invalid model")               \
+	X(model_sources, "evaluations whose model needs a source that is silent") \
+	X(windows_dropped, "window records that found the ring full")             \
 	X(name_too_long, "bdis left alone: name does not fit")
 
 struct global_stats {
@@ -435,8 +437,9 @@ struct global_stats {
 
 /* --- map names (also the pin names) ---------------------------------------------------------- */
 
-#define MAP_LIST(X)                                                                            \
-	X(bdis) X(counters) X(bdi_slots) X(bdevs) X(models) X(config) X(policy) X(listed)      \
-	X(applied) X(events) X(windows) X(stats) X(scratch) X(allocator)
+#define MAP_LIST(X)                                                                          \
+	X(bdis)                                                                              \
+	X(counters) X(bdi_slots) X(bdevs) X(models) X(config) X(policy) X(listed) X(applied) \
+		X(events) X(windows) X(stats) X(scratch) X(allocator)
 
 #endif /* BPFAHEAD_ABI_H */

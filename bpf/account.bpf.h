@@ -189,8 +189,8 @@ static __always_inline void try_hop_end(struct backing_dev_info *bdi, struct req
 		s->in.io_opt = q->limits.io_opt;
 		s->in.max_sectors = q->limits.max_sectors;
 		s->in.limits_sig = (__u64)q->limits.max_hw_sectors << 32 ^
-				   (__u64)s->in.max_sectors << 24 ^
-				   (__u64)q->limits.io_min << 12 ^ s->in.io_opt;
+				   (__u64)s->in.max_sectors << 24 ^ (__u64)q->limits.io_min << 12 ^
+				   s->in.io_opt;
 		hop_end(slot);
 	}
 	st->claim = 0;

@@ -14,7 +14,7 @@
 #include "maps.bpf.h"
 #include "../loader/defaults.h"
 
-#define PAGE_KB 4 /* the smallest page; the helper rounds to the real one and reads back */
+#define PAGE_KB 4       /* the smallest page; the helper rounds to the real one and reads back */
 #define HOP_MIN_CALLS 2 /* a hop with fewer lasts longer, up to its share of stretch_ns */
 #define DIRECT_SHARE 64 /* fewer page-cache reads than one in so many change nothing */
 #define CPUS_FOLDED (CPU_MASK_WORDS * 64)
@@ -97,7 +97,7 @@ static long sum_word(__u64 word, struct sum_context *s)
 /* Totals of a slot over all CPUs that have touched it. */
 __attribute__((noinline)) int sum_cpus(__u32 slot)
 {
-	struct sum_context s = { .slot = slot };
+	struct sum_context s = {.slot = slot};
 	struct bdi_state *st;
 	struct scratch *sc;
 	__u32 zero = 0, i;

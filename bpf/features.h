@@ -91,25 +91,23 @@ PURE_FN int features_compute(const struct window *w, struct mlp_features *featur
 	f[FEATURE_IOPS] = feature_per_second(reads, w->span_ns);
 	f[FEATURE_STREAM_RATIO] = feature_ratio(d[COUNTER_BLOCK_CONTINUED], reads, 0);
 	/* A run is a read that continues no stream, and those that continue it. */
-	f[FEATURE_RUN_BYTES] = reads > d[COUNTER_BLOCK_CONTINUED] ?
-				       d[COUNTER_BLOCK_READ_BYTES] /
-					       (reads - d[COUNTER_BLOCK_CONTINUED]) :
-				       d[COUNTER_BLOCK_READ_BYTES];
+	f[FEATURE_RUN_BYTES] =
+		reads > d[COUNTER_BLOCK_CONTINUED] ?
+			d[COUNTER_BLOCK_READ_BYTES] / (reads - d[COUNTER_BLOCK_CONTINUED]) :
+			d[COUNTER_BLOCK_READ_BYTES];
 	f[FEATURE_RAHEAD_RATIO] = feature_ratio(d[COUNTER_BLOCK_RAHEAD_READS], reads, 0);
 	f[FEATURE_READ_RATIO] = feature_ratio(reads, reads + d[COUNTER_BLOCK_WRITES], 0);
 	f[FEATURE_BYTES_PER_S] = feature_per_second(d[COUNTER_BLOCK_READ_BYTES], w->span_ns);
-	f[FEATURE_LATENCY_NS] =
-		feature_mean(d[COUNTER_LATENCY_NS], d[COUNTER_LATENCY_READS]);
+	f[FEATURE_LATENCY_NS] = feature_mean(d[COUNTER_LATENCY_NS], d[COUNTER_LATENCY_READS]);
 	f[11] = f[12] = f[13] = f[14] = f[15] = 0;
 
 	f[FEATURE_ASYNC_SHARE] = feature_ratio(async, calls, 0);
 	f[FEATURE_SYNC_PER_S] = feature_per_second(sync, w->span_ns);
 	f[FEATURE_ASYNC_PER_S] = feature_per_second(async, w->span_ns);
 	f[FEATURE_AROUND_PER_S] = feature_per_second(around, w->span_ns);
-	f[FEATURE_AVG_REQ_PAGES_Q8] = feature_mean(
-		(d[COUNTER_SYNC_PAGES] + d[COUNTER_ASYNC_PAGES]) << 8, sync + async);
-	f[FEATURE_FILL_RATIO] =
-		feature_ratio(d[COUNTER_ORDER_PAGES], d[COUNTER_ORDER_RA_PAGES], 0);
+	f[FEATURE_AVG_REQ_PAGES_Q8] =
+		feature_mean((d[COUNTER_SYNC_PAGES] + d[COUNTER_ASYNC_PAGES]) << 8, sync + async);
+	f[FEATURE_FILL_RATIO] = feature_ratio(d[COUNTER_ORDER_PAGES], d[COUNTER_ORDER_RA_PAGES], 0);
 	/* No start at all: one run that spans the window. */
 	f[FEATURE_RUN_WINDOWS_Q8] = starts ? (calls << 8) / starts : calls << 8;
 	f[FEATURE_MARK_RATIO] = feature_ratio(async, d[COUNTER_ORDER_CALLS], 0);

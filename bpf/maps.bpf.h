@@ -44,7 +44,7 @@ struct scratch {
 	struct settings set;
 	struct snapshot sum;
 	struct part window, hop;
-	__u32 span; /* hops in the window, this one included */
+	__u32 span;    /* hops in the window, this one included */
 	__u32 sources; /* that the model needs; without a model, those that have spoken */
 	struct mlp_scratch mlp;
 	struct model model;
@@ -150,11 +150,11 @@ static __always_inline struct global_stats *global_stats(void)
 	return bpf_map_lookup_elem(&stats, &zero);
 }
 
-#define COUNT(name)                                                                            \
-	do {                                                                                   \
-		struct global_stats *g_ = global_stats();                                      \
-		if (g_)                                                                        \
-			g_->name++;                                                            \
+#define COUNT(name)                                       \
+	do {                                              \
+		struct global_stats *g_ = global_stats(); \
+		if (g_)                                   \
+			g_->name++;                       \
 	} while (0)
 
 #endif /* BPFAHEAD_MAPS_BPF_H */

@@ -21,7 +21,7 @@
 
 #include "features.h"
 
-#define MLP_ACTIVATIONS (MODEL_HIDDEN_MAX + 4) /* room to zero the padding of the last row */
+#define MLP_ACTIVATIONS (MODEL_HIDDEN_MAX + 8) /* room to zero the padding of a row */
 
 struct mlp_scratch {
 	__s64 act[2][MLP_ACTIVATIONS]; /* inputs of even layers, inputs of odd layers */
@@ -159,8 +159,7 @@ PURE_FN int model_check(const struct model *m)
 	h = &m->header;
 	nr_in = h->nr_inputs;
 	if (!nr_in || nr_in > MODEL_INPUTS_MAX || !h->nr_layers ||
-	    h->nr_layers > MODEL_LAYERS_MAX || !h->nr_outputs ||
-	    h->nr_outputs > MODEL_OUTPUTS_MAX)
+	    h->nr_layers > MODEL_LAYERS_MAX || !h->nr_outputs || h->nr_outputs > MODEL_OUTPUTS_MAX)
 		return MODEL_BAD_SIZES;
 	for (i = 0; i < MODEL_LAYERS_MAX; i++) {
 		__u32 nr_out = h->layer_size[i];
@@ -186,8 +185,7 @@ PURE_FN int model_check(const struct model *m)
 	if (h->reserved0 | h->layer_size[3] | h->layer_shift[3] | h->reserved1[0] |
 	    h->reserved1[1] | h->reserved1[2] | h->reserved1[3])
 		return MODEL_BAD_RESERVED;
-	if (h->reserved2[0] | h->reserved2[1] | h->reserved2[2] | h->reserved2[3] |
-	    h->reserved2[4])
+	if (h->reserved2[0] | h->reserved2[1] | h->reserved2[2] | h->reserved2[3] | h->reserved2[4])
 		return MODEL_BAD_RESERVED;
 	for (i = 0; i < MODEL_OUTPUTS_MAX; i++) {
 		__u32 id = h->class_id[i];
@@ -225,35 +223,29 @@ PURE_FN int model_check(const struct model *m)
  */
 PURE_FN __u64 log2_q16(__u64 v)
 {
-	__u64 whole = 0, f, bend;
+	__u64 whole, f, bend, step;
 
-	if (v != ~0ULL)
-		v++;
+	/* No branches: what a feature's size is cannot be predicted. */
+	if (v >= 1ULL << 62)
+		v = (1ULL << 62) - 1;
+	v++;
 	f = v;
-	if (f >> 32) {
-		f >>= 32;
-		whole += 32;
-	}
-	if (f >> 16) {
-		f >>= 16;
-		whole += 16;
-	}
-	if (f >> 8) {
-		f >>= 8;
-		whole += 8;
-	}
-	if (f >> 4) {
-		f >>= 4;
-		whole += 4;
-	}
-	if (f >> 2) {
-		f >>= 2;
-		whole += 2;
-	}
-	whole += f >> 1;
+	whole = (0xffffffffULL - f) >> 63 << 5;
+	f >>= whole;
+	step = (0xffffULL - f) >> 63 << 4;
+	f >>= step;
+	whole += step;
+	step = (0xffULL - f) >> 63 << 3;
+	f >>= step;
+	whole += step;
+	step = (0xfULL - f) >> 63 << 2;
+	f >>= step;
+	whole += step;
+	step = (3ULL - f) >> 63 << 1;
+	f >>= step;
+	whole += step + (f >> 1);
 	/* The 16 bits below the leading one. */
-	f = whole >= 16 ? v >> ((whole - 16) & 63) : v << ((16 - whole) & 63);
-	f &= 0xffff;
+	f = (v << (63 - whole)) >> 47 & 0xffff;
 	bend = f * (65536 - f) >> 16;
 	return (whole << 16) + f + (bend * (27716 - (10440 * f >> 16)) >> 16);
 }
@@ -272,31 +264,37 @@ static inline __s64 mlp_input(const struct model_input *in, __u64 feature)
 	return mlp_clamp(value, -ACTIVATION_MAX, ACTIVATION_MAX);
 }
 
-/* Requantise: a sum of a layer back to an activation or to a logit. */
-static inline __s64 mlp_requantise(__s32 sum, __u64 neuron, __u32 shift, __s64 low, __s64 high)
+/* Requantise a sum of a layer. */
+static inline __s64 mlp_requantise(__s64 sum, __u64 mult, __u32 shift, __s64 low, __s64 high)
 {
-	__s32 bias = (__s32)neuron, mult = (__s32)(neuron >> 32);
-	__s32 biased = (__s32)((__u32)sum + (__u32)bias);
-
-	return mlp_clamp((__s64)biased * mult >> (shift & 63), low, high);
+	return mlp_clamp((__s64)((__u64)sum * mult) >> (shift & 63), low, high);
 }
+
+/* Eight multiply-adds: sixteen weights. */
+#define DOT8(w, x)                                                                  \
+	((w)[0] * (__u64)(x)[0] + (w)[1] * (__u64)(x)[1] + (w)[2] * (__u64)(x)[2] + \
+	 (w)[3] * (__u64)(x)[3] + (w)[4] * (__u64)(x)[4] + (w)[5] * (__u64)(x)[5] + \
+	 (w)[6] * (__u64)(x)[6] + (w)[7] * (__u64)(x)[7])
 
 /*
  * mlp_layer - one layer: activations of this parity in, of the other one out
  *
- * The output layer writes logits instead. Returns 0, or -1 for sizes that
- * model_check() refuses.
+ * Hidden layers saturate at 0 (ReLU) and ACTIVATION_MAX, the output layer at
+ * +-LOGIT_MAX. Returns 0, or -1 for sizes that model_check() refuses.
  */
 PURE_FN int mlp_layer(const struct model *m, struct mlp_scratch *s, __u32 layer)
 {
-	__u32 k, i, nr_in, nr_out, stride, pairs, shift, row, neuron, last;
+	__s64 *y, least = 0, most = ACTIVATION_MAX;
+	__u32 k, i, nr_in, nr_out, pairs, shift, at;
 	const __s64 *x;
-	__s64 *y;
 
 	if (!m || !s)
 		return -1;
 	layer &= 3;
-	last = layer + 1 >= m->header.nr_layers;
+	if (layer + 1 >= m->header.nr_layers) {
+		least = -LOGIT_MAX;
+		most = LOGIT_MAX;
+	}
 	nr_in = s->nr_in;
 	nr_out = m->header.layer_size[layer];
 	shift = m->header.layer_shift[layer];
@@ -304,50 +302,46 @@ PURE_FN int mlp_layer(const struct model *m, struct mlp_scratch *s, __u32 layer)
 		return -1;
 	x = s->act[layer & 1];
 	y = s->act[~layer & 1];
-	stride = LAYER_STRIDE(nr_in);
 	pairs = LAYER_PAIRS(nr_out);
-	neuron = s->offset;
-	row = neuron + 2 * pairs;
-	for (k = 0; k <= MODEL_HIDDEN_MAX / 2; k++) {
-		const __u64 *w, *n;
-		__u64 sum = 0;
-		__s32 sum_low, sum_high;
+	at = s->offset;
+	for (k = 0; k < MODEL_HIDDEN_MAX / 2; k++) {
+		const __u64 *w;
+		__s64 low, high;
+		__u64 sum, mults;
 
-		if (k >= pairs) {
-			/* The next layer's rows are padded to a multiple of 4. */
-			OPAQUE(k);
-			y[2 * k] = 0;
-			y[2 * k + 1] = 0;
+		if (k >= pairs)
 			break;
-		}
-		/* A row ends within words[]; a full one is 32 words, a shorter one lies earlier. */
-		if (row > MODEL_WORDS_MAX - MODEL_HIDDEN_MAX || neuron > MODEL_WORDS_MAX - 2)
+		/* A full pair is 34 words; a shorter one at the very end lies earlier. */
+		if (at > MODEL_WORDS_MAX - PAIR_WORDS(MODEL_HIDDEN_MAX))
 			return -1;
-		w = &m->words[row];
-		n = &m->words[neuron];
-		for (i = 0; i < MODEL_HIDDEN_MAX; i += 4) {
-			if (i >= nr_in)
-				break;
-			sum += w[i] * (__u64)x[i] + w[i + 1] * (__u64)x[i + 1] +
-			       w[i + 2] * (__u64)x[i + 2] + w[i + 3] * (__u64)x[i + 3];
-		}
-		sum_low = (__s32)sum;
-		sum_high = (__s32)((sum - (__u64)(__s64)sum_low) >> 32);
-		if (last) {
-			if (k < MODEL_OUTPUTS_MAX / 2) {
-				s->logits[2 * k] = mlp_requantise(sum_low, n[0], shift, -LOGIT_MAX,
-								  LOGIT_MAX);
-				s->logits[2 * k + 1] = mlp_requantise(
-					sum_high, n[1], shift, -LOGIT_MAX, LOGIT_MAX);
-			}
-		} else { /* ReLU */
-			y[2 * k] = mlp_requantise(sum_low, n[0], shift, 0, ACTIVATION_MAX);
-			y[2 * k + 1] = mlp_requantise(sum_high, n[1], shift, 0, ACTIVATION_MAX);
-		}
-		row += stride;
-		neuron += 2;
+		w = &m->words[at];
+		sum = w[0];
+		mults = w[1];
+		/*
+		 * A ladder, not a loop: constant offsets, and the sizes in use are
+		 * few. The compiler must not turn it into flags and addresses kept
+		 * on the stack.
+		 */
+		OPAQUE(x);
+		OPAQUE(nr_in);
+		if (nr_in > 24)
+			sum += DOT8(w + 26, x + 24);
+		if (nr_in > 16)
+			sum += DOT8(w + 18, x + 16);
+		if (nr_in > 8)
+			sum += DOT8(w + 10, x + 8);
+		sum += DOT8(w + 2, x);
+		low = (__s32)sum;
+		high = (__s64)(sum - (__u64)low) >> 32;
+		y[0] = mlp_requantise(low, (__u32)mults, shift, least, most);
+		y[1] = mlp_requantise(high, mults >> 32, shift, least, most);
+		y += 2;
+		at += PAIR_WORDS(nr_in);
 	}
-	s->offset = row;
+	/* The next layer's rows are padded to a multiple of 8. */
+	for (i = 0; i < 6; i++)
+		y[i] = 0;
+	s->offset = at;
 	s->nr_in = nr_out;
 	return 0;
 }
@@ -361,10 +355,10 @@ PURE_FN int mlp_layer(const struct model *m, struct mlp_scratch *s, __u32 layer)
  * Equal logits: the lower output wins. Returns 0 or -1.
  */
 PURE_FN int mlp_infer(const struct model *m, const struct mlp_features *features,
-		     struct mlp_scratch *s)
+		      struct mlp_scratch *s)
 {
 	__s32 best = -LOGIT_MAX - 1, second = -LOGIT_MAX - 1;
-	__u32 i, nr_inputs, nr_layers, nr_outputs, winner = 0;
+	__u32 i, id, nr_inputs, nr_layers, nr_outputs, winner = 0;
 
 	if (!m || !features || !s)
 		return -1;
@@ -372,8 +366,6 @@ PURE_FN int mlp_infer(const struct model *m, const struct mlp_features *features
 	nr_layers = m->header.nr_layers;
 	nr_outputs = m->header.nr_outputs;
 	for (i = 0; i < MODEL_INPUTS_MAX; i++) {
-		__u32 id;
-
 		if (i >= nr_inputs)
 			break;
 		id = m->header.inputs[i].feature;
@@ -381,9 +373,9 @@ PURE_FN int mlp_infer(const struct model *m, const struct mlp_features *features
 			return -1;
 		s->act[0][i] = mlp_input(&m->header.inputs[i], features->value[id]);
 	}
-	s->act[0][i] = 0;
-	s->act[0][i + 1] = 0;
-	s->act[0][i + 2] = 0;
+	OPAQUE(i);
+	for (id = 0; id < 7; id++)
+		s->act[0][i + id] = 0;
 	s->nr_in = nr_inputs;
 	s->offset = 0;
 	for (i = 0; i < MODEL_LAYERS_MAX; i++) {
@@ -397,7 +389,8 @@ PURE_FN int mlp_infer(const struct model *m, const struct mlp_features *features
 
 		if (i >= nr_outputs)
 			break;
-		logit = s->logits[i];
+		logit = s->act[nr_layers & 1][i];
+		s->logits[i] = logit;
 		if (logit > best) {
 			second = best;
 			best = logit;

@@ -9,11 +9,11 @@
 /* What one CPU has seen of one bdi. The tag says whose totals these are. */
 struct bdi_counters {
 	__u64 bdi_id; /* 0: none */
-	__u64 jiffy; /* of the last event here: the clock is read only when it moves */
+	__u64 jiffy;  /* of the last event here: the clock is read only when it moves */
 	__u64 slot_seq;
-	__u64 last_end; /* sector after the last block read; 0: none yet */
+	__u64 last_end;            /* sector after the last block read; 0: none yet */
 	__u64 stream_end[STREAMS]; /* the same of the last few streams */
-	__u32 stream_next; /* the one to forget next */
+	__u32 stream_next;         /* the one to forget next */
 	__u32 pad;
 	__u64 total[COUNTERS_MAX];
 };

@@ -19,8 +19,7 @@
 
 struct layer {
 	unsigned int nr_in, nr_out;
-	unsigned int neurons; /* index of its first neuron word */
-	unsigned int rows;    /* index of its first row of weights */
+	unsigned int first; /* index of its first word */
 };
 
 /* Only for sizes that model_check() accepts. */
@@ -31,17 +30,22 @@ static struct layer layer_at(const struct model *model, unsigned int layer)
 	unsigned int i;
 
 	for (i = 0; i < layer; i++) {
-		l.neurons += LAYER_WORDS(l.nr_in, l.nr_out);
+		l.first += LAYER_WORDS(l.nr_in, l.nr_out);
 		l.nr_in = l.nr_out;
 		l.nr_out = h->layer_size[i + 1];
 	}
-	l.rows = l.neurons + 2 * LAYER_PAIRS(l.nr_out);
 	return l;
+}
+
+/* The pair that neuron @out belongs to: biases, multipliers, then its row of weights. */
+static unsigned int pair_word(const struct layer *l, unsigned int out)
+{
+	return l->first + out / 2 * PAIR_WORDS(l->nr_in);
 }
 
 static unsigned int row_word(const struct layer *l, unsigned int out, unsigned int in)
 {
-	return l->rows + out / 2 * LAYER_STRIDE(l->nr_in) + in;
+	return pair_word(l, out) + 2 + in;
 }
 
 static void lanes_unpack(__u64 word, int lane[2])
@@ -69,10 +73,13 @@ int model_weight(const struct model *model, unsigned int layer, unsigned int out
 void model_neuron(const struct model *model, unsigned int layer, unsigned int out, int *bias,
 		  int *mult)
 {
-	__u64 word = model->words[layer_at(model, layer).neurons + out];
+	struct layer l = layer_at(model, layer);
+	const __u64 *pair = &model->words[pair_word(&l, out)];
+	int lane[2];
 
-	*bias = (__s32)word;
-	*mult = (__s32)(word >> 32);
+	lanes_unpack(pair[0], lane);
+	*bias = lane[out & 1];
+	*mult = (__s32)(pair[1] >> 32 * (out & 1));
 }
 
 int model_set_weight(struct model *model, unsigned int layer, unsigned int out, unsigned int in,
@@ -92,9 +99,17 @@ int model_set_weight(struct model *model, unsigned int layer, unsigned int out, 
 
 int model_set_neuron(struct model *model, unsigned int layer, unsigned int out, int bias, int mult)
 {
-	if (bias < -MODEL_BIAS_MAX || bias > MODEL_BIAS_MAX)
+	struct layer l = layer_at(model, layer);
+	__u64 *pair = &model->words[pair_word(&l, out)];
+	unsigned int shift = 32 * (out & 1);
+	int lane[2];
+
+	if (bias < -MODEL_BIAS_MAX || bias > MODEL_BIAS_MAX || mult < 0)
 		return -ERANGE;
-	model->words[layer_at(model, layer).neurons + out] = (__u32)bias | (__u64)(__u32)mult << 32;
+	lanes_unpack(pair[0], lane);
+	lane[out & 1] = bias;
+	pair[0] = lanes_pack(lane);
+	pair[1] = (pair[1] & ~(0xffffffffULL << shift)) | (__u64)mult << shift;
 	return 0;
 }
 
@@ -121,7 +136,7 @@ void model_seal(struct model *model)
 	struct model_header *h = &model->header;
 	struct layer end = layer_at(model, h->nr_layers - 1U);
 
-	h->payload_bytes = (end.neurons + LAYER_WORDS(end.nr_in, end.nr_out)) * 8;
+	h->payload_bytes = (end.first + LAYER_WORDS(end.nr_in, end.nr_out)) * 8;
 	h->checksum = model_checksum(model);
 }
 
@@ -223,6 +238,8 @@ static const char *check_layer(const struct model *model, unsigned int layer)
 		model_neuron(model, layer, out, &bias, &mult);
 		if (bias < -MODEL_BIAS_MAX || bias > MODEL_BIAS_MAX)
 			return "a bias is out of range";
+		if (mult < 0)
+			return "a multiplier is out of range";
 		if (out >= l.nr_out && (bias || mult))
 			return "padding is not 0";
 	}

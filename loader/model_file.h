@@ -14,7 +14,7 @@
  *
  * Beyond the kernel's checks: the file ends where its payload ends, every
  * input is a defined feature, every weight lane is within +-MODEL_WEIGHT_MAX,
- * biases within MODEL_BIAS_MAX, padding is 0, and required_sources covers the
+ * biases within MODEL_BIAS_MAX, multipliers not negative, padding is 0, and required_sources covers the
  * inputs. Returns NULL, or the reason as a static string.
  */
 const char *model_parse(const void *bytes, size_t size, struct model *model);
@@ -42,7 +42,10 @@ int model_weight(const struct model *model, unsigned int layer, unsigned int out
 void model_neuron(const struct model *model, unsigned int layer, unsigned int out, int *bias,
 		  int *mult);
 
-/* The reverse, for packers. -ERANGE beyond +-MODEL_WEIGHT_MAX or MODEL_BIAS_MAX, else 0. */
+/*
+ * The reverse, for packers. -ERANGE beyond +-MODEL_WEIGHT_MAX or
+ * MODEL_BIAS_MAX, or for a negative multiplier, else 0.
+ */
 int model_set_weight(struct model *model, unsigned int layer, unsigned int out, unsigned int in,
 		     int weight);
 int model_set_neuron(struct model *model, unsigned int layer, unsigned int out, int bias, int mult);

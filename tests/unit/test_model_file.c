@@ -2,6 +2,7 @@
 /* The model file: what is accepted, and every way of being refused. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,12 +147,17 @@ static void test_weights_come_back(void **state)
 			assert_int_equal(model_weight(&m, 1, 5, 9), extreme[b]);
 		}
 	}
-	assert_int_equal(model_set_neuron(&m, 2, 1, -MODEL_BIAS_MAX, -5), 0);
+	assert_int_equal(model_set_neuron(&m, 2, 0, MODEL_BIAS_MAX, 7), 0);
+	assert_int_equal(model_set_neuron(&m, 2, 1, -MODEL_BIAS_MAX, INT_MAX), 0);
+	model_neuron(&m, 2, 0, &bias, &mult);
+	assert_int_equal(bias, MODEL_BIAS_MAX);
+	assert_int_equal(mult, 7);
 	model_neuron(&m, 2, 1, &bias, &mult);
 	assert_int_equal(bias, -MODEL_BIAS_MAX);
-	assert_int_equal(mult, -5);
+	assert_int_equal(mult, INT_MAX);
 	assert_int_equal(model_set_weight(&m, 0, 0, 0, 128), -ERANGE);
 	assert_int_equal(model_set_weight(&m, 0, 0, 0, -128), -ERANGE);
+	assert_int_equal(model_set_neuron(&m, 0, 0, 0, -1), -ERANGE);
 	assert_int_equal(model_set_neuron(&m, 0, 0, MODEL_BIAS_MAX + 1, 0), -ERANGE);
 	assert_int_equal(model_set_neuron(&m, 0, 0, -MODEL_BIAS_MAX - 1, 0), -ERANGE);
 }
@@ -241,10 +247,11 @@ static void test_each_refusal(void **state)
 	REFUSED(h->name[0] = '\n', "printable");
 	REFUSED(h->name[6] = 'x', "NUL-padded");
 	REFUSED(m.words[0] = (__u32)(MODEL_BIAS_MAX + 1), "bias");
-	REFUSED(m.words[32] = 128, "weight"); /* the first row follows 32 neuron words */
-	REFUSED(m.words[32] = (__u64)128 << 32, "weight");
-	REFUSED(m.words[32] = 0x80000000ULL, "weight"); /* INT_MIN in the low lane */
-	REFUSED(m.words[32 + 5] = 1, "padding");        /* 5 inputs, a row of 8 */
+	REFUSED(m.words[1] |= 1ULL << 31, "multiplier");
+	REFUSED(m.words[2] = 128, "weight"); /* bias, multiplier, then the row */
+	REFUSED(m.words[2] = (__u64)128 << 32, "weight");
+	REFUSED(m.words[2] = 0x80000000ULL, "weight"); /* INT_MIN in the low lane */
+	REFUSED(m.words[2 + 5] = 1, "padding");        /* 5 inputs, a row of 8 */
 }
 
 static void test_sizes_refused(void **state)
@@ -269,18 +276,22 @@ static void test_sizes_refused(void **state)
 
 static void test_odd_output_padding(void **state)
 {
+	const unsigned int second_pair = PAIR_WORDS(4);
+	const unsigned int words[] = {
+		second_pair,     /* the bias of the fourth neuron, which is not there */
+		second_pair + 1, /* its multiplier */
+		second_pair + 2, /* its first weight */
+	};
 	struct model m;
-	int neuron_words = 4; /* 3 outputs round up to 4 */
+	size_t i;
 
 	(void)state;
-	make_model(&m, 4, (const unsigned char[]){3}, 1);
-	m.words[3] = 1; /* the neuron that is not there */
-	model_seal(&m);
-	assert_refused(parse(&m), "padding");
-	make_model(&m, 4, (const unsigned char[]){3}, 1);
-	m.words[neuron_words + 4] += 1ULL << 32; /* second pair, upper lane */
-	model_seal(&m);
-	assert_refused(parse(&m), "padding");
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		make_model(&m, 4, (const unsigned char[]){3}, 1);
+		m.words[words[i]] += 1ULL << 32;
+		model_seal(&m);
+		assert_refused(parse(&m), "padding");
+	}
 }
 
 static void test_zero_file(void **state)
