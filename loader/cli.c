@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <bpf/libbpf.h>
 
 #include "cli.h"
 #include "names.h"
-#include "owner.h"
 
 struct cli cli = {.pin_dir = BPFAHEAD_PIN_DIR};
 
@@ -272,13 +273,28 @@ const char *libbpf_log_last(void)
 	return last_warning;
 }
 
+/*
+ * Read from /proc/locks, not tried: whoever tried would hold the lock for a moment, and a
+ * helper that starts just then would be turned away.
+ */
 bool helper_alive(void)
 {
-	int fd = owner_lock(cli.pin_dir);
+	char line[256], file[64];
+	bool found = false;
+	struct stat st;
+	FILE *stream;
 
-	if (fd >= 0)
-		close(fd);
-	return fd == -EBUSY;
+	if (stat(cli.pin_dir, &st))
+		return false;
+	snprintf(file, sizeof(file), " %02x:%02x:%lu ", major(st.st_dev), minor(st.st_dev),
+		 (unsigned long)st.st_ino);
+	stream = fopen("/proc/locks", "re");
+	if (!stream)
+		return false;
+	while (!found && fgets(line, sizeof(line), stream))
+		found = strstr(line, " FLOCK ") && strstr(line, file);
+	fclose(stream);
+	return found;
 }
 
 const char *pin_path(const char *pin_dir, const char *name)

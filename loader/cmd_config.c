@@ -687,7 +687,8 @@ int cmd_config(int argc, char **argv)
 	status = need_maps(&maps);
 	if (status)
 		goto close;
-	err = maps_fill_defaults(&maps);
+	/* Showing writes nothing, not even defaults into maps that are all zeros yet. */
+	err = plan.nr_assignments ? maps_fill_defaults(&maps) : 0;
 	if (!err)
 		err = maps_get_config(&maps, &plan.config);
 	if (err) {

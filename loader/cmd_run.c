@@ -143,8 +143,8 @@ static void print_outcome(const struct event *event, const struct apply_report *
 		printf("the kernel had reset it: %u -> %u KB", report->from_kb, report->to_kb);
 		break;
 	case APPLY_STOOD_BACK:
-		printf("%u -> %u KB by somebody else: left alone until 'bpfahead config resume=%s'",
-		       report->from_kb, report->to_kb, event->name);
+		printf("somebody set %u KB: left alone until 'bpfahead config resume=%s'",
+		       report->to_kb, event->name);
 		break;
 	case APPLY_REFUSED:
 		printf("cannot set %u KB: %s", report->to_kb, strerror(report->error));
