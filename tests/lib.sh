@@ -45,6 +45,8 @@ ok() {
 	if "$@"; then result 0 "$name"; else result 1 "$name" || diag "failed: $*"; fi
 }
 
+quietly() { "$@" >/dev/null; }
+
 # is GOT WANTED NAME
 is() {
 	if [ "$1" = "$2" ]; then
@@ -75,7 +77,7 @@ skip_all() {
 
 # A fault of the test's own surroundings: fails, whatever has passed before.
 die() {
-	echo "Bail out! $*" >&2
+	diag "set-up: $*"
 	result 1 "set-up: $*"
 	echo "1..$tests_run"
 	exit 1

@@ -96,7 +96,7 @@ stop_run TERM
 stop_load
 is "$RUN_STATUS" 0 'the helper ends with status 0'
 is "$(read_kb)" 192 'the original is back'
-ok 'unload' "$BPFAHEAD" unload
+ok 'unload' quietly "$BPFAHEAD" unload
 is "$(find "$pin" -mindepth 1 2>/dev/null)" '' 'no pin is left'
 
 # --- autoattach: bpftool 7.2 or newer, bpfahead not needed at all ---
@@ -122,7 +122,7 @@ if [ -n "$newer" ]; then
 	try autoattach "$newer" autoattach
 	stop_run TERM
 	is "$(read_kb)" 192 'autoattach: the original is back'
-	ok 'autoattach: unload' "$BPFAHEAD" unload
+	ok 'autoattach: unload' quietly "$BPFAHEAD" unload
 else
 	skip autoattach "no bpftool 7.2 or newer here (BPFTOOL_BUILD=1 builds one from Debian's package linux-source-6.12)"
 fi

@@ -4,7 +4,7 @@
 # itself for btrfs, of the disk for a raw block device.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need fio jq dd sfdisk mkfs.btrfs
+need fio jq dd sfdisk partx mkfs.btrfs
 
 seconds=8
 
@@ -27,8 +27,9 @@ open_trace || true
 
 # A partition: the loop device is scanned, the file system lies in the second of two.
 fallocate -l 640M "$T/partitioned"
-printf 'label: gpt\nsize=16M\n\n' | sfdisk -q "$T/partitioned" >/dev/null || die sfdisk
-attach_loop -P "$T/partitioned"
+printf 'label: gpt\n,16M\n,+\n' | sfdisk -q "$T/partitioned" >/dev/null || die sfdisk
+attach_loop "$T/partitioned"
+partx -u "$LOOP" || die "partx $LOOP"
 wait_for 5 test -b "${LOOP}p2" || die "no ${LOOP}p2"
 make_fs "${LOOP}p2" ext4
 fill_file "$MNT/data" 384

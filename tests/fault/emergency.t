@@ -11,7 +11,7 @@ random_load
 ok 'under mmap random load the value is ours' wait_for 15 settled 192
 ours=$(read_kb)
 
-ok 'helper alive: config mode=emergency' "$BPFAHEAD" config mode=emergency
+ok 'helper alive: config mode=emergency' quietly "$BPFAHEAD" config mode=emergency
 is "$(read_kb)" 192 'helper alive: the command itself has put the original back'
 ok 'helper alive: it stays' stays 192 6
 is "$(status_json | jq -r .mode)" emergency 'helper alive: status tells the mode'
@@ -28,10 +28,10 @@ ok 'act: applied again' wait_for 12 kb_is "$ours"
 
 stop_run KILL
 ok 'helper dead: the value is still ours' kb_is "$ours"
-ok 'helper dead: config mode=emergency' "$BPFAHEAD" config mode=emergency
+ok 'helper dead: config mode=emergency' quietly "$BPFAHEAD" config mode=emergency
 is "$(read_kb)" 192 'helper dead: the command itself has put the original back'
 ok 'helper dead: it stays' stays 192 4
-ok 'unload' "$BPFAHEAD" unload
+ok 'unload' quietly "$BPFAHEAD" unload
 is "$(read_kb)" 192 'unloaded: the original is in place'
 [ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
 done_testing

@@ -13,7 +13,11 @@ loop_remove() {
 counter() {
 	status_json | jq -r --arg n "$BDI" --arg c "$1" '.devices[] | select(.bdi == $n) | .counters[$c]'
 }
-ring_is_full() { [ "$(counter ring_full)" -gt 0 ]; }
+ring_is_full() {
+	local count
+	count=$(counter ring_full)
+	[ "${count:-0}" -gt 0 ]
+}
 
 # --- ring full ---
 random_disk 192
@@ -53,6 +57,8 @@ is "$RUN_STATUS" 0 'read-only sysfs: run ends with status 0, for nothing had bee
 
 # --- a device that leaves while it is decided upon ---
 start_run
+# An event older than the dwell is dropped without a word: it would be sent again.
+ok 'config: long dwell' "$BPFAHEAD" config dwell=30s
 kill -STOP "$RUN_PID"
 random_load
 decided() { [ "$(status_json | jq -r --arg n "$BDI" '.devices[] | select(.bdi == $n) | .class')" != null ]; }
