@@ -276,7 +276,7 @@ struct applied {
 };
 _Static_assert(sizeof(struct applied) == 80, "map value");
 
-#define APPLIED_MAX 1024
+#define APPLIED_MAX 512 /* with every table full, all maps stay below 1 MiB at 2 CPUs */
 
 /* --- per-bdi state: map `bdis`, an array of BDI_SLOTS, written by the kernel programs only -- */
 

@@ -33,8 +33,12 @@ static long look_for_room(__u64 index, struct victim *v)
 		v->slot = slot;
 		return 1;
 	}
-	/* Recently seen: some CPU may still add to it, for up to a jiffy. */
-	if (st->last_seen_ns >= v->idle_since || v->now_ns - st->last_seen_ns < v->idle_ns)
+	/*
+	 * Recently seen: some CPU may still add to it, for up to a jiffy. Signed: another
+	 * CPU may have seen it after now_ns was read.
+	 */
+	if (st->last_seen_ns >= v->idle_since ||
+	    (__s64)(v->now_ns - st->last_seen_ns) < (__s64)v->idle_ns)
 		return 0;
 	id = st->bdi_id;
 	a = bpf_map_lookup_elem(&applied, &id);
