@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of a hop, and the giving of slots, by test run: the code of the
+ * hooks under made-up totals, times and bdi ids.
+ */
+#include "../../bpf/account.bpf.h"
+#include "hop.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct file {
+	struct inode *f_inode;
+} CORE;
+
+struct mm_struct {
+	struct file *exe_file;
+} CORE;
+
+struct task_struct {
+	struct mm_struct *mm;
+} CORE;
+
+SEC("syscall")
+int count(struct count_args *a)
+{
+	__u32 slot = a->slot, cpu = a->cpu, i;
+	struct bdi_counters *c;
+	struct bdi_state *st;
+
+	c = bpf_map_lookup_percpu_elem(&counters, &slot, cpu);
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	if (!c || !st)
+		return -1;
+	if (c->bdi_id != a->bdi_id)
+		for (i = 0; i < COUNTERS_MAX; i++)
+			c->total[i] = 0;
+	c->bdi_id = a->bdi_id;
+#pragma unroll
+	for (i = 0; i < COUNTERS_MAX; i++)
+		c->total[i] += a->add[i];
+	st->cpu_mask[cpu / 64 % CPU_MASK_WORDS] |= 1ULL << cpu % 64;
+	return 0;
+}
+
+SEC("syscall")
+int end_hop(struct hop_args *a)
+{
+	__u32 zero = 0, slot = a->slot;
+	struct scratch *s;
+
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1))
+		return -1;
+	s->in.now_ns = a->now_ns;
+	s->in.ra_pages = a->ra_pages;
+	s->in.limits_sig = a->limits_sig;
+	s->in.io_opt = a->io_opt;
+	s->in.max_sectors = a->max_sectors;
+	s->in.idle = a->idle;
+	hop_end(slot);
+	s->busy = 0;
+	return 0;
+}
+
+/* The bdi that this program's own file lies on lends its struct; the id is made up. */
+SEC("syscall")
+int see(struct see_args *a)
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
+	struct backing_dev_info *bdi;
+	struct super_block *sb;
+	struct bdi_counters *c;
+	struct mm_struct *mm;
+	struct file *file;
+
+	mm = task->mm;
+	if (!mm)
+		return -1;
+	file = mm->exe_file;
+	if (!file)
+		return -1;
+	sb = file->f_inode->i_sb;
+	bdi = sb->s_bdi;
+	if (!bdi)
+		return -1;
+	c = tick(bdi, sb->s_bdev->bd_disk->queue, a->bdi_id, a->source, a->flags);
+	a->counted = c ? ++c->total[COUNTER_BLOCK_READS] : 0;
+	return 0;
+}

@@ -1,0 +1,931 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of a hop with made-up totals at made-up times: sums, windows, what
+ * counts to a decision and what does not, and which events follow.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <bpf/bpf.h>
+
+#include "made_up.h"
+#include "bpf/mlp.h"
+
+#define SLOT 7
+#define HOP (500 * MS)
+#define START (1000000 * MS) /* far from 0: "never" must not look recent */
+
+/* Classes 0 and 1 by the share of marker hits; rows of the policy for them. */
+#define SEQUENTIAL_KB 512
+#define RANDOM_KB 16
+#define RA_KB 128
+
+static struct config config;
+static struct policy_row policy;
+static struct bdi_state st;
+static struct hop_args hop;
+static __u64 id = 100;
+
+static int setup(void **state)
+{
+	struct model model;
+
+	(void)state;
+	id++; /* another bdi: what the last test counted is not its own */
+	config = (struct config){
+		.abi_version = BPFAHEAD_ABI_VERSION,
+		.mode = MODE_ACT,
+		.hop_ns = HOP,
+		.window_ns = 5 * HOP,
+		.stretch_ns = 20 * HOP,
+		.idle_ns = 5000 * MS,
+		.dwell_ns = 10 * MS,
+		.margin = LOGIT_ONE / 2,
+		.confirm = 1,
+		.min_calls = 8,
+		.floor_kb = 4,
+		.cap_kb = 8192,
+	};
+	set_config(&config);
+	memset(&policy, 0, sizeof(policy));
+	policy.ra_kb[0] = SEQUENTIAL_KB;
+	policy.ra_kb[1] = RANDOM_KB;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, 0, 1);
+	write_model(&model);
+	fresh_bdi(SLOT, id, "0:7");
+	hop = (struct hop_args){.slot = SLOT, .now_ns = START, .ra_pages = RA_KB / 4};
+	forget_events();
+	end_hop(&hop); /* the first boundary */
+	get_bdi(SLOT, &st);
+	assert_int_equal(st.nr_hops, 1);
+	assert_int_equal(st.stats.windows, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	__u32 shadow = MODEL_SHADOW;
+
+	(void)state;
+	set_applied(id, NULL);
+	set_policy(id, NULL);
+	bpf_map_delete_elem(made_up.models, &shadow);
+	return 0;
+}
+
+/* Ends a hop `after` nanoseconds of so many marker hits and read-arounds. */
+static void calls_for(__u64 after, __u64 async, __u64 around)
+{
+	__u64 add[COUNTERS_MAX] = {
+		[COUNTER_ASYNC_CALLS] = async,
+		[COUNTER_AROUND_CALLS] = around,
+	};
+
+	count_on(SLOT, hop.now_ns / HOP % made_up.cpus, id, add);
+	hop.now_ns += after;
+	end_hop(&hop);
+	get_bdi(SLOT, &st);
+	read_events();
+}
+
+static void calls(__u64 async, __u64 around)
+{
+	calls_for(HOP, async, around);
+}
+
+static void sequential(void)
+{
+	calls(100, 0);
+}
+
+static void random_reads(void)
+{
+	calls(0, 100);
+}
+
+static const struct event *last_event(void)
+{
+	assert_true(made_up.nr_events);
+	return &made_up.event[made_up.nr_events - 1];
+}
+
+/* The helper's answer to the last event. */
+static void answer(__u32 status, __u32 kb)
+{
+	struct applied a = {
+		.decision_seq = last_event()->decision_seq,
+		.status = status,
+		.accepted_kb = kb,
+		.original_kb = RA_KB,
+	};
+
+	set_applied(id, &a);
+}
+
+/* --- sums and windows ------------------------------------------------------------------------ */
+
+/* Every feature of the sliding window, against the sum of the hops that lie in it. */
+static void sums_slide(void **state)
+{
+	enum { HOPS = 20 };
+	__u64 gained[HOPS][COUNTERS_MAX], add[COUNTERS_MAX];
+	struct window w = {.ra_pages = RA_KB / 4};
+	struct mlp_features wanted;
+	unsigned int h, i, cpu, back, span;
+
+	(void)state;
+	for (h = 0; h < HOPS; h++) {
+		memset(gained[h], 0, sizeof(gained[h]));
+		for (cpu = 0; cpu < (unsigned int)made_up.cpus && cpu < 8; cpu++) {
+			for (i = 0; i < NR_COUNTERS; i++) {
+				add[i] = 10 + random_below(1000000);
+				gained[h][i] += add[i];
+			}
+			for (; i < COUNTERS_MAX; i++)
+				add[i] = 0;
+			count_on(SLOT, cpu, id, add);
+		}
+		hop.now_ns += HOP;
+		end_hop(&hop);
+		get_bdi(SLOT, &st);
+		span = h + 1 < 5 ? h + 1 : 5;
+		memset(w.delta, 0, sizeof(w.delta));
+		for (back = 0; back < span; back++)
+			for (i = 0; i < COUNTERS_MAX; i++)
+				w.delta[i] += gained[h - back][i];
+		w.span_ns = span * HOP;
+		/* Restarts shorten the window; this load has none to speak of. */
+		assert_int_equal(st.stats.restarts, 0);
+		assert_int_equal(st.window_span_ns, w.span_ns);
+		assert_int_equal(st.window_calls, window_readahead_calls(&w));
+		features_compute(&w, &wanted);
+		for (i = 0; i < FEATURES_MAX; i++)
+			assert_int_equal(st.features[i], wanted.value[i]);
+	}
+	assert_int_equal(st.stats.windows, HOPS);
+}
+
+/* Totals in this slot that another bdi left behind are not this one's. */
+static void other_owners_totals(void **state)
+{
+	const __u64 add[COUNTERS_MAX] = {[COUNTER_ASYNC_CALLS] = 1000000};
+
+	(void)state;
+	if (made_up.cpus < 2) {
+		puts("# other_owners_totals: takes two CPUs, one for each owner");
+		return;
+	}
+	calls(50, 0);
+	count_on(SLOT, hop.now_ns / HOP % made_up.cpus ^ 1, id + 1000000, add);
+	calls(50, 0);
+	assert_int_equal(st.stats.negative, 0);
+	assert_true(st.window_calls <= 100);
+}
+
+static void idle_spell_is_thrown_away(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	for (h = 0; h < 5; h++)
+		sequential();
+	assert_int_equal(st.decided_class, 0);
+	/* Some more calls, then silence; the first event after it ends the hop as idle. */
+	hop.idle = 1;
+	calls_for(60000 * MS, 5000, 5000);
+	hop.idle = 0;
+	assert_int_equal(st.stats.idle, 1);
+	assert_int_equal(st.stats.windows, 5);
+	assert_int_equal(st.nr_hops, 1);
+	assert_int_equal(st.confirm, 0);
+	random_reads();
+	assert_int_equal(st.window_calls, 100);
+	assert_int_equal(st.window_span_ns, HOP);
+	assert_int_equal(st.window_class, 1);
+}
+
+static void negative_window_is_discarded(void **state)
+{
+	const __u64 lost[COUNTERS_MAX] = {[COUNTER_ASYNC_CALLS] = -1000ULL};
+	__u64 windows;
+
+	(void)state;
+	sequential();
+	sequential();
+	windows = st.stats.windows;
+	forget_events();
+	count_on(SLOT, 0, id, lost);
+	random_reads();
+	assert_int_equal(st.stats.negative, 1);
+	assert_int_equal(st.stats.windows, windows);
+	assert_int_equal(st.decided_class, 0);
+	assert_int_equal(st.nr_hops, 1);
+	assert_int_equal(made_up.nr_events, 0);
+	random_reads();
+	assert_int_equal(st.stats.negative, 1);
+	assert_int_equal(st.window_calls, 100);
+	assert_int_equal(st.decided_class, 1);
+}
+
+/* --- what counts ----------------------------------------------------------------------------- */
+
+static void confirm_counts_hops_in_a_row(void **state)
+{
+	(void)state;
+	config.confirm = 3;
+	set_config(&config);
+	sequential();
+	sequential();
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	assert_int_equal(made_up.nr_events, 0);
+	sequential();
+	assert_int_equal(st.decided_class, 0);
+	assert_int_equal(st.old_class, CLASS_NONE);
+	assert_int_equal(st.stats.decisions, 1);
+	assert_int_equal(made_up.nr_events, 1);
+	assert_int_equal(last_event()->reason, EVENT_DECISION);
+	assert_int_equal(last_event()->wanted_kb, SEQUENTIAL_KB);
+	assert_int_equal(last_event()->new_class, 0);
+	assert_int_equal(last_event()->bdi_id, id);
+	assert_int_equal(last_event()->decision_seq, st.decision_seq);
+	assert_int_equal(last_event()->nr_inputs, 1);
+	assert_int_equal(last_event()->input_feature[0], FEATURE_ASYNC_SHARE);
+	assert_int_equal(last_event()->features[FEATURE_ASYNC_SHARE], RATIO_ONE);
+	assert_string_equal(last_event()->name, "0:7");
+}
+
+/* A hop of another kind in between, and the count starts again. */
+static void confirm_starts_again(void **state)
+{
+	(void)state;
+	config.confirm = 3;
+	set_config(&config);
+	sequential();
+	sequential();
+	random_reads(); /* hop says random, window says sequential */
+	assert_int_equal(st.stats.disagreed, 1);
+	assert_int_equal(st.confirm, 0);
+	sequential();
+	sequential();
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	sequential();
+	assert_int_equal(st.decided_class, 0);
+}
+
+static void dwell_separates_changes(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	config.dwell_ns = 10 * HOP;
+	set_config(&config);
+	sequential();
+	assert_int_equal(st.decided_class, 0);
+	for (h = 1; h < 10; h++) {
+		random_reads();
+		assert_int_equal(st.decided_class, 0);
+		assert_int_equal(made_up.nr_events, 1);
+	}
+	random_reads();
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(st.old_class, 0);
+	assert_int_equal(made_up.nr_events, 2);
+}
+
+static void margin_is_honoured(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	for (h = 0; h < 6; h++)
+		calls(51, 49); /* margin 0.16 */
+	assert_true(st.margin > 0 && st.margin < LOGIT_ONE / 2);
+	assert_int_equal(st.window_class, 0);
+	assert_int_equal(st.stats.low_margin, 6);
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	config.margin = LOGIT_ONE / 16;
+	set_config(&config);
+	calls(51, 49);
+	assert_int_equal(st.decided_class, 0);
+}
+
+static void few_calls_abstain(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	config.min_calls = 100;
+	set_config(&config);
+	for (h = 0; h < 6; h++)
+		calls(19, 0); /* 95 in a full window */
+	assert_int_equal(st.window_calls, 95);
+	assert_int_equal(st.window_class, CLASS_NONE);
+	assert_int_equal(st.stats.abstained, 6);
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	assert_int_equal(made_up.nr_events, 0);
+	calls(24, 0);
+	assert_int_equal(st.window_calls, 100);
+	assert_int_equal(st.decided_class, 0);
+}
+
+/* One call in half a second: hops grow to a fifth of stretch_ns (10 s), so 8 calls come about. */
+static void rare_calls_stretch(void **state)
+{
+	unsigned int n;
+
+	(void)state;
+	config.min_calls = 6;
+	config.confirm = 2;
+	set_config(&config);
+	calls(1, 0);
+	assert_int_equal(st.stats.windows, 0); /* the hop goes on */
+	assert_int_equal(st.hop_deadline_ns, hop.now_ns + HOP / 4);
+	for (n = 0; n < 100 && st.decided_class == CLASS_NONE; n++)
+		calls_for(2 * HOP, 1, 0);
+	assert_int_equal(st.decided_class, 0);
+	assert_true(st.window_calls >= 6);
+	/* Not one call at all: a hop ends all the same, in its share of the stretch. */
+	for (n = 0; n < 8; n++)
+		calls_for(4 * HOP, 0, 0);
+	assert_int_equal(st.window_span_ns, 5 * 4 * HOP);
+	assert_int_equal(st.window_class, CLASS_NONE);
+	assert_int_equal(st.decided_class, 0);
+}
+
+/* The example at the top of readahead.bpf.c. */
+static void restart_at_a_change(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	config.confirm = 2;
+	set_config(&config);
+	for (h = 0; h < 8; h++)
+		sequential();
+	assert_int_equal(st.decided_class, 0);
+	calls(60, 40); /* the hop in which it changes */
+	random_reads();
+	assert_int_equal(st.stats.restarts, 0);
+	assert_int_equal(st.window_class, 0);
+	assert_int_equal(st.hop_class, 1);
+	random_reads();
+	assert_int_equal(st.stats.restarts, 1);
+	assert_int_equal(st.window_class, 1);
+	assert_int_equal(st.window_calls, 200);
+	assert_int_equal(st.confirm, 1);
+	assert_int_equal(st.decided_class, 0);
+	random_reads();
+	assert_int_equal(st.window_calls, 300);
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(st.stats.decisions, 2);
+	assert_int_equal(made_up.nr_events > 0, 1);
+	assert_int_equal(last_event()->old_class, 0);
+	assert_int_equal(last_event()->wanted_kb, RANDOM_KB);
+}
+
+/* A single odd hop is no change of pattern. */
+static void one_odd_hop_restarts_nothing(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	for (h = 0; h < 6; h++)
+		sequential();
+	random_reads();
+	for (h = 0; h < 6; h++)
+		sequential();
+	assert_int_equal(st.stats.restarts, 0);
+	assert_int_equal(st.stats.decisions, 1);
+	assert_int_equal(st.decided_class, 0);
+}
+
+static void another_model_starts_again(void **state)
+{
+	struct model model;
+
+	(void)state;
+	config.confirm = 3;
+	set_config(&config);
+	sequential();
+	sequential();
+	assert_int_equal(st.confirm, 2);
+	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, 0, 2);
+	write_model(&model);
+	sequential();
+	assert_int_equal(st.model_checksum, model.header.checksum);
+	assert_int_equal(st.confirm, 1);
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	sequential();
+	sequential();
+	assert_int_equal(st.decided_class, 0);
+	assert_int_equal(last_event()->model_checksum, model.header.checksum);
+	assert_int_equal(last_event()->model_generation, model.header.generation);
+}
+
+/* --- what decides nothing -------------------------------------------------------------------- */
+
+static void nothing_decided(void)
+{
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	assert_int_equal(st.wanted_kb, 0);
+	assert_int_equal(st.stats.decisions, 0);
+	assert_int_equal(made_up.nr_events, 0);
+}
+
+static void observe_decides_nothing(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	config.mode = MODE_OBSERVE;
+	config.record = 1;
+	set_config(&config);
+	for (h = 0; h < 10; h++)
+		sequential();
+	assert_int_equal(st.stats.windows, 10);
+	assert_int_equal(st.window_class, 0);
+	nothing_decided();
+	assert_int_equal(made_up.nr_records, 10);
+	assert_int_equal(made_up.record.window.class_id, 0);
+	assert_int_equal(made_up.record.hop.calls, 100);
+	assert_int_equal(made_up.record.window.calls, 500);
+	assert_int_equal(made_up.record.window.logits[0], st.logits[0]);
+	assert_int_equal(made_up.record.bdi_id, id);
+	assert_memory_equal(made_up.record.window.features, st.features, sizeof(st.features));
+}
+
+static void emergency_stands_still(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	config.mode = MODE_EMERGENCY;
+	set_config(&config);
+	for (h = 0; h < 10; h++)
+		sequential();
+	assert_int_equal(st.stats.windows, 0);
+	nothing_decided();
+	/* Back to act: from the beginning, without what was counted meanwhile. */
+	config.mode = MODE_ACT;
+	set_config(&config);
+	sequential();
+	assert_int_equal(st.stats.windows, 0);
+	random_reads();
+	assert_int_equal(st.window_calls, 100);
+	assert_int_equal(st.decided_class, 1);
+}
+
+static void unknown_mode_decides_nothing(void **state)
+{
+	(void)state;
+	config.mode = 0xffffffff;
+	set_config(&config);
+	sequential();
+	sequential();
+	nothing_decided();
+}
+
+static void recommend_decides_and_says(void **state)
+{
+	(void)state;
+	config.mode = MODE_RECOMMEND;
+	set_config(&config);
+	sequential();
+	assert_int_equal(made_up.nr_events, 1);
+	assert_int_equal(last_event()->mode, MODE_RECOMMEND);
+	answer(APPLIED_RECOMMENDED, 0);
+	sequential();
+	assert_int_equal(made_up.nr_events, 1);
+	/* Said is not written: now it is to be. */
+	config.mode = MODE_ACT;
+	set_config(&config);
+	sequential();
+	assert_int_equal(made_up.nr_events, 2);
+	assert_int_equal(last_event()->reason, EVENT_DECISION);
+	assert_int_equal(last_event()->mode, MODE_ACT);
+}
+
+static void no_model_decides_nothing(void **state)
+{
+	struct model none = {0}, model;
+	__u32 slot = MODEL_ACTING;
+	unsigned int h;
+
+	(void)state;
+	write_model(&none);
+	for (h = 0; h < 4; h++)
+		sequential();
+	assert_int_equal(st.model_fault, MODEL_BAD_MAGIC);
+	assert_int_equal(st.stats.no_model, 4);
+	nothing_decided();
+	assert_int_equal(bpf_map_delete_elem(made_up.models, &slot), 0);
+	sequential();
+	assert_int_equal(st.model_fault, MODEL_ABSENT);
+	nothing_decided();
+	assert_int_equal(bpf_map_update_elem(made_up.models, &slot, &made_up.inner, BPF_ANY), 0);
+	/* Sound, but the completion hook has never spoken for this bdi. */
+	ratio_model(&model, SOURCE_READAHEAD | SOURCE_LATENCY, FEATURE_ASYNC_SHARE, 0, 1);
+	write_model(&model);
+	st.sources = SOURCE_READAHEAD | SOURCE_BLOCK;
+	put_bdi(SLOT, &st);
+	sequential();
+	assert_int_equal(st.model_fault, MODEL_SILENT_SOURCES);
+	nothing_decided();
+	st.sources = SOURCES_ALL;
+	put_bdi(SLOT, &st);
+	sequential();
+	assert_int_equal(st.model_fault, MODEL_OK);
+	assert_int_equal(st.decided_class, 0);
+}
+
+/* A model of the block layer alone must not be moved by what bypasses the page cache. */
+static void direct_reads_decide_nothing(void **state)
+{
+	__u64 add[COUNTERS_MAX] = {
+		[COUNTER_BLOCK_READS] = 1000,
+		[COUNTER_BLOCK_CONTINUED] = 1000,
+	};
+	struct model model;
+	unsigned int h;
+
+	(void)state;
+	ratio_model(&model, SOURCE_BLOCK, FEATURE_STREAM_RATIO, 0, 1);
+	write_model(&model);
+	for (h = 0; h < 6; h++) {
+		count_on(SLOT, 0, id, add);
+		calls(0, 0);
+	}
+	assert_int_equal(st.window_class, 0);
+	nothing_decided();
+	add[COUNTER_BLOCK_RAHEAD_READS] = 900;
+	count_on(SLOT, 0, id, add);
+	calls(0, 0);
+	assert_int_equal(st.decided_class, 0);
+}
+
+static void scope_is_honoured(void **state)
+{
+	char name[BDI_NAME_LEN] = "0:7";
+	__u32 one = 1;
+
+	(void)state;
+	config.scope = SCOPE_LISTED;
+	set_config(&config);
+	sequential();
+	nothing_decided();
+	assert_int_equal(bpf_map_update_elem(made_up.listed, name, &one, BPF_ANY), 0);
+	sequential();
+	assert_int_equal(bpf_map_delete_elem(made_up.listed, name), 0);
+	assert_int_equal(st.decided_class, 0);
+	assert_true(st.flags & BDI_ELIGIBLE);
+	/* Mounted file systems only, and no inode of one has been read here. */
+	config.scope = SCOPE_MOUNTED;
+	set_config(&config);
+	fresh_bdi(SLOT, ++id, "0:7");
+	get_bdi(SLOT, &st);
+	st.flags = 0;
+	put_bdi(SLOT, &st);
+	forget_events();
+	sequential();
+	sequential();
+	nothing_decided();
+	assert_false(st.flags & BDI_ELIGIBLE);
+	/* No directory in sysfs: nothing to write to, whatever the scope. */
+	config.scope = SCOPE_ALL;
+	set_config(&config);
+	st.sysfs_ino = 0;
+	put_bdi(SLOT, &st);
+	sequential();
+	nothing_decided();
+	st.sysfs_ino = 1;
+	put_bdi(SLOT, &st);
+	sequential();
+	assert_int_equal(st.decided_class, 0);
+}
+
+/* The shadow answers and is counted; it decides nothing, right or wrong. */
+static void shadow_never_acts(void **state)
+{
+	struct model shadow;
+
+	(void)state;
+	ratio_model(&shadow, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, 0, 2);
+	push_model(made_up.models, MODEL_SHADOW, &shadow);
+	sequential();
+	assert_int_equal(st.shadow_class, 0);
+	assert_int_equal(st.stats.shadow_windows, 1);
+	assert_int_equal(st.stats.shadow_agreed, 1);
+	fresh_bdi(SLOT, ++id, "0:7");
+	forget_events();
+	random_reads();
+	random_reads();
+	random_reads();
+	assert_int_equal(st.shadow_class, 2);
+	assert_int_equal(st.window_class, 1);
+	assert_int_equal(st.stats.shadow_windows, 2);
+	assert_int_equal(st.stats.shadow_agreed, 0);
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(last_event()->model_checksum, st.model_checksum);
+	assert_int_not_equal(st.model_checksum, shadow.header.checksum);
+	/* Alone, it is not asked. */
+	write_model(&(struct model){0});
+	sequential();
+	assert_int_equal(st.stats.shadow_windows, 2);
+}
+
+/* --- how many KB ----------------------------------------------------------------------------- */
+
+struct clamp_case {
+	__u32 row_kb, clamp, floor_kb, cap_kb, ra_kb, original_kb; /* original 0: not held */
+	__u32 wanted_kb;
+};
+
+static void clamps(void **state)
+{
+	static const struct clamp_case cases[] = {
+		{256, CLAMP_NONE, 0, 0, 128, 0, 256},
+		{256, CLAMP_NEVER_LOWER, 0, 0, 128, 0, 256},
+		{256, CLAMP_NEVER_LOWER, 0, 0, 4096, 0, 4096},
+		{256, CLAMP_NEVER_LOWER, 0, 0, 16, 1024, 1024},
+		{256, CLAMP_NEVER_LOWER, 0, 0, 4096, 128, 256},
+		{256, CLAMP_NEVER_LOWER, 0, 512, 65536, 0, 65536}, /* the original, not the cap */
+		{16, CLAMP_NEVER_RAISE, 0, 0, 128, 0, 16},
+		{16, CLAMP_NEVER_RAISE, 0, 0, 8, 0, 8},
+		{16, CLAMP_NEVER_RAISE, 0, 0, 128, 8, 8},
+		{16, CLAMP_NEVER_RAISE, 0, 0, 8, 128, 16},
+		{1, CLAMP_NONE, 0, 0, 128, 0, 4},
+		{1, CLAMP_NONE, 64, 0, 128, 0, 64},
+		{0xffffffff, CLAMP_NONE, 0, 0, 128, 0, 8192},
+		{0xffffffff, CLAMP_NONE, 0, 0xffffffff, 128, 0, 65536},
+		{300, CLAMP_NONE, 512, 64, 128, 0, 512}, /* a cap below the floor is the floor */
+		{0, CLAMP_NONE, 0, 0, 128, 0, 0},
+		{256, CLAMP_NONE, 0, 0, 0, 0, 0}, /* switched off by the administrator */
+		{256, 77, 0, 0, 4096, 0, 256},    /* an unknown clamp is none */
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct clamp_case *c = &cases[i];
+		struct applied a = {
+			.status = APPLIED_NONE, .holds_original = 1, .original_kb = c->original_kb};
+
+		policy.ra_kb[0] = c->row_kb;
+		policy.clamp[0] = c->clamp;
+		set_policy(DEFAULT_POLICY_ID, &policy);
+		config.floor_kb = c->floor_kb;
+		config.cap_kb = c->cap_kb;
+		set_config(&config);
+		fresh_bdi(SLOT, ++id, "0:7");
+		set_applied(id, c->original_kb ? &a : NULL);
+		hop.ra_pages = c->ra_kb / 4;
+		forget_events();
+		sequential();
+		sequential();
+		set_applied(id, NULL);
+		assert_int_equal(st.decided_class, 0);
+		if (st.wanted_kb != c->wanted_kb)
+			fail_msg("case %u: wants %u KB, not %u", i, st.wanted_kb, c->wanted_kb);
+		assert_int_equal(made_up.nr_events, c->wanted_kb ? 1 : 0);
+		if (c->wanted_kb)
+			assert_int_equal(last_event()->wanted_kb, c->wanted_kb);
+	}
+}
+
+/* A row of the bdi's own comes first, class by class; a class without a row is left alone. */
+static void own_row_first(void **state)
+{
+	struct policy_row own = {.ra_kb = {[0] = 1024}};
+
+	(void)state;
+	policy.clamp[0] = CLAMP_NEVER_RAISE;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	set_policy(id, &own);
+	sequential();
+	assert_int_equal(st.wanted_kb, 1024);
+	random_reads();
+	random_reads();
+	random_reads();
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(st.wanted_kb, RANDOM_KB);
+	policy.ra_kb[1] = 0;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	forget_events();
+	random_reads();
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(st.wanted_kb, 0);
+	assert_int_equal(made_up.nr_events, 0);
+}
+
+/* Another policy under the same class is another decision. */
+static void policy_changes_under_a_class(void **state)
+{
+	__u64 seq;
+
+	(void)state;
+	sequential();
+	answer(APPLIED_ACCEPTED, RA_KB);
+	seq = st.decision_seq;
+	policy.ra_kb[0] = 2048;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	sequential();
+	assert_true(st.decision_seq > seq);
+	assert_int_equal(st.stats.decisions, 1);
+	assert_int_equal(last_event()->wanted_kb, 2048);
+	assert_int_equal(last_event()->reason, EVENT_DECISION);
+}
+
+/* --- levels ---------------------------------------------------------------------------------- */
+
+static void unanswered_is_said_again(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	config.dwell_ns = 4 * HOP;
+	set_config(&config);
+	for (h = 0; h < 20; h++)
+		sequential();
+	assert_int_equal(made_up.nr_events, 5); /* once per dwell */
+	for (h = 1; h < made_up.nr_events; h++) {
+		assert_int_equal(made_up.event[h].decision_seq, made_up.event[0].decision_seq);
+		assert_int_equal(made_up.event[h].time_ns - made_up.event[h - 1].time_ns, 4 * HOP);
+	}
+	/* An answer to an earlier decision is none to this one. */
+	answer(APPLIED_ACCEPTED, RA_KB);
+	random_reads();
+	random_reads();
+	random_reads();
+	forget_events();
+	for (h = 0; h < 8; h++)
+		random_reads();
+	assert_int_equal(made_up.nr_events, 2);
+	assert_int_equal(last_event()->new_class, 1);
+}
+
+static void accepted_is_silent_until_changed(void **state)
+{
+	struct applied a;
+	unsigned int h;
+
+	(void)state;
+	sequential();
+	answer(APPLIED_ACCEPTED, SEQUENTIAL_KB);
+	hop.ra_pages = SEQUENTIAL_KB / 4;
+	for (h = 0; h < 10; h++)
+		sequential();
+	assert_int_equal(made_up.nr_events, 1);
+	/* The helper's own temporary change. */
+	assert_int_equal(bpf_map_lookup_elem(made_up.applied, &id, &a), 0);
+	a.busy_until_ns = hop.now_ns + 3 * HOP;
+	set_applied(id, &a);
+	hop.ra_pages = 4;
+	sequential();
+	sequential();
+	assert_int_equal(made_up.nr_events, 1);
+	sequential();
+	assert_int_equal(made_up.nr_events, 2);
+	assert_int_equal(last_event()->reason, EVENT_FOREIGN);
+	assert_int_equal(last_event()->ra_kb, 16);
+	assert_int_equal(last_event()->limits_changed, 0);
+	/* A person did it. */
+	a.status = APPLIED_STOOD_BACK;
+	set_applied(id, &a);
+	for (h = 0; h < 10; h++)
+		random_reads();
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(made_up.nr_events, 2);
+	/* Resumed. */
+	set_applied(id, NULL);
+	random_reads();
+	assert_int_equal(made_up.nr_events, 3);
+	assert_int_equal(last_event()->reason, EVENT_DECISION);
+}
+
+static void limits_explain_a_reset(void **state)
+{
+	(void)state;
+	hop.limits_sig = 111;
+	hop.io_opt = 1 << 20;
+	hop.max_sectors = 2560;
+	sequential();
+	answer(APPLIED_ACCEPTED, SEQUENTIAL_KB);
+	hop.ra_pages = SEQUENTIAL_KB / 4;
+	sequential();
+	hop.limits_sig = 222;
+	hop.ra_pages = 2048 / 4;
+	sequential();
+	assert_int_equal(last_event()->reason, EVENT_FOREIGN);
+	assert_int_equal(last_event()->limits_changed, 1);
+	assert_int_equal(last_event()->io_opt_bytes, 1 << 20);
+	assert_int_equal(last_event()->max_sectors, 2560);
+	/* A limit that moved a hop before the value did explains nothing. */
+	hop.ra_pages = SEQUENTIAL_KB / 4;
+	hop.limits_sig = 333;
+	sequential();
+	hop.ra_pages = 2048 / 4;
+	sequential();
+	assert_int_equal(last_event()->reason, EVENT_FOREIGN);
+	assert_int_equal(last_event()->limits_changed, 0);
+}
+
+static void refused_is_tried_again(void **state)
+{
+	struct applied a;
+
+	(void)state;
+	sequential();
+	answer(APPLIED_REFUSED, 0);
+	assert_int_equal(bpf_map_lookup_elem(made_up.applied, &id, &a), 0);
+	a.retry_ns = hop.now_ns + 3 * HOP;
+	set_applied(id, &a);
+	sequential();
+	sequential();
+	assert_int_equal(made_up.nr_events, 1);
+	sequential();
+	assert_int_equal(made_up.nr_events, 2);
+	assert_int_equal(last_event()->reason, EVENT_RETRY);
+}
+
+/* Nobody reads the ring: counted, and said as soon as there is room. */
+static void full_ring_loses_nothing(void **state)
+{
+	__u64 sent, add[COUNTERS_MAX] = {[COUNTER_ASYNC_CALLS] = 100};
+	unsigned int h;
+
+	(void)state;
+	for (h = 0; h < 100; h++) {
+		count_on(SLOT, 0, id, add);
+		hop.now_ns += HOP;
+		end_hop(&hop);
+	}
+	get_bdi(SLOT, &st);
+	sent = st.stats.events;
+	assert_true(st.stats.ring_full > 0);
+	assert_true(sent > 0 && sent < 100);
+	assert_int_equal(sent + st.stats.ring_full, 100);
+	assert_int_equal(sent, (EVENTS_RING_BYTES - 1) / (sizeof(struct event) + 8));
+	/* A change that falls while it is full. */
+	for (h = 0; h < 3; h++) {
+		__u64 around[COUNTERS_MAX] = {[COUNTER_AROUND_CALLS] = 100000};
+
+		count_on(SLOT, 0, id, around);
+		hop.now_ns += HOP;
+		end_hop(&hop);
+	}
+	get_bdi(SLOT, &st);
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(st.stats.events, sent);
+	read_events();
+	assert_int_equal(made_up.nr_events, sent);
+	assert_int_equal(last_event()->new_class, 0);
+	random_reads();
+	assert_int_equal(made_up.nr_events, sent + 1);
+	assert_int_equal(last_event()->new_class, 1);
+	assert_int_equal(last_event()->wanted_kb, RANDOM_KB);
+}
+
+static int group_setup(void **state)
+{
+	seed_random();
+	return made_up_setup(state);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(sums_slide),
+		TEST(other_owners_totals),
+		TEST(idle_spell_is_thrown_away),
+		TEST(negative_window_is_discarded),
+		TEST(confirm_counts_hops_in_a_row),
+		TEST(confirm_starts_again),
+		TEST(dwell_separates_changes),
+		TEST(margin_is_honoured),
+		TEST(few_calls_abstain),
+		TEST(rare_calls_stretch),
+		TEST(restart_at_a_change),
+		TEST(one_odd_hop_restarts_nothing),
+		TEST(another_model_starts_again),
+		TEST(observe_decides_nothing),
+		TEST(emergency_stands_still),
+		TEST(unknown_mode_decides_nothing),
+		TEST(recommend_decides_and_says),
+		TEST(no_model_decides_nothing),
+		TEST(direct_reads_decide_nothing),
+		TEST(scope_is_honoured),
+		TEST(shadow_never_acts),
+		TEST(clamps),
+		TEST(own_row_first),
+		TEST(policy_changes_under_a_class),
+		TEST(unanswered_is_said_again),
+		TEST(accepted_is_silent_until_changed),
+		TEST(limits_explain_a_reset),
+		TEST(refused_is_tried_again),
+		TEST(full_ring_loses_nothing),
+	};
+
+	need_root();
+	return cmocka_run_group_tests_name("hop", tests, group_setup, made_up_teardown);
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Slots: as many bdis as fit, then the one idle longest makes room, unless its
+ * original is held. Bdi ids are made up; nothing is attached. CHURN (10,000)
+ * bdis come and go.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+#include "made_up.h"
+
+#define FIRST_ID 5000000ULL
+#define IDLE_SINCE 1000000ULL /* a time long before this test */
+
+static struct global_stats before;
+
+/* Counted by now, 0 if there was no room. */
+static __u64 see(__u64 bdi_id)
+{
+	struct see_args args = {
+		.bdi_id = bdi_id,
+		.source = SOURCE_BLOCK,
+		.flags = BDI_FS_SEEN,
+	};
+
+	assert_int_equal(run_program(made_up.see, &args, sizeof(args)), 0);
+	return args.counted;
+}
+
+/* The slot of a bdi, -1 if it has none. Its state must name it. */
+static int slot_of(__u64 bdi_id)
+{
+	struct bdi_state st;
+	__u32 slot;
+
+	if (bpf_map_lookup_elem(made_up.bdi_slots, &bdi_id, &slot))
+		return -1;
+	assert_true(slot < BDI_SLOTS);
+	get_bdi(slot, &st);
+	assert_int_equal(st.bdi_id, bdi_id);
+	return (int)slot;
+}
+
+static void idle_since(__u64 bdi_id, __u64 time_ns)
+{
+	int slot = slot_of(bdi_id);
+	struct bdi_state st;
+
+	assert_true(slot >= 0);
+	get_bdi(slot, &st);
+	st.last_seen_ns = time_ns;
+	put_bdi(slot, &st);
+}
+
+static void hold_original(__u64 bdi_id)
+{
+	struct applied a = {.status = APPLIED_ACCEPTED, .holds_original = 1, .original_kb = 128};
+
+	set_applied(bdi_id, &a);
+}
+
+static unsigned int slots_in_use(void)
+{
+	struct bdi_state st;
+	unsigned int n = 0;
+	__u32 slot;
+
+	for (slot = 0; slot < BDI_SLOTS; slot++) {
+		get_bdi(slot, &st);
+		if (!st.bdi_id)
+			continue;
+		assert_int_equal(slot_of(st.bdi_id), slot);
+		n++;
+	}
+	return n;
+}
+
+static unsigned int names_in_use(void)
+{
+	__u64 *previous = NULL, key;
+	unsigned int n = 0;
+
+	while (!bpf_map_get_next_key(made_up.bdi_slots, previous, &key)) {
+		previous = &key;
+		n++;
+	}
+	return n;
+}
+
+#define GAINED(field)                                   \
+	({                                              \
+		struct global_stats now_;               \
+		sum_global_stats(made_up.stats, &now_); \
+		now_.field - before.field;              \
+	})
+
+/* BDI_SLOTS bdis, seen in this order: FIRST_ID idle longest. */
+static int fill_table(void **state)
+{
+	struct config config = {.hop_ns = 10 * MS, .mode = MODE_ACT};
+	struct bdi_state none = {0};
+	__u64 key, id;
+	__u32 slot;
+
+	(void)state;
+	set_config(&config);
+	while (!bpf_map_get_next_key(made_up.bdi_slots, NULL, &key))
+		bpf_map_delete_elem(made_up.bdi_slots, &key);
+	while (!bpf_map_get_next_key(made_up.applied, NULL, &key))
+		bpf_map_delete_elem(made_up.applied, &key);
+	for (slot = 0; slot < BDI_SLOTS; slot++)
+		put_bdi(slot, &none);
+	sum_global_stats(made_up.stats, &before);
+	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++) {
+		assert_int_equal(see(id), 1);
+		idle_since(id, IDLE_SINCE + id - FIRST_ID);
+	}
+	assert_int_equal(GAINED(slots_taken), BDI_SLOTS);
+	assert_int_equal(GAINED(slots_evicted), 0);
+	assert_int_equal(slots_in_use(), BDI_SLOTS);
+	assert_int_equal(names_in_use(), BDI_SLOTS);
+	sum_global_stats(made_up.stats, &before);
+	return 0;
+}
+
+/* With and without a collision: ids that share their home slot lie elsewhere. */
+static void every_bdi_has_its_own_slot(void **state)
+{
+	char taken[BDI_SLOTS] = {0};
+	struct bdi_state st;
+	__u64 id;
+	int slot;
+
+	(void)state;
+	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++) {
+		slot = slot_of(id);
+		assert_true(slot >= 0);
+		assert_false(taken[slot]);
+		taken[slot] = 1;
+		get_bdi(slot, &st);
+		assert_int_equal(st.decided_class, CLASS_NONE);
+		assert_true(st.name[0]);
+		assert_true(st.sysfs_ino);
+		assert_int_equal(st.sources, SOURCE_BLOCK);
+		/* Seen again on the same slot: it goes on counting. */
+		assert_true(see(id) > 0);
+		assert_int_equal(slot_of(id), slot);
+	}
+	assert_int_equal(GAINED(slots_taken), 0);
+}
+
+static void idle_longest_makes_room(void **state)
+{
+	int slot = slot_of(FIRST_ID + 2);
+
+	(void)state;
+	hold_original(FIRST_ID);
+	hold_original(FIRST_ID + 1);
+	assert_int_equal(see(FIRST_ID + 1000), 1);
+	assert_int_equal(slot_of(FIRST_ID + 1000), slot);
+	assert_int_equal(slot_of(FIRST_ID + 2), -1);
+	assert_true(slot_of(FIRST_ID) >= 0);
+	assert_true(slot_of(FIRST_ID + 1) >= 0);
+	assert_int_equal(GAINED(slots_evicted), 1);
+	assert_int_equal(GAINED(slots_taken), 1);
+	assert_int_equal(GAINED(table_full), 0);
+	/* What was evicted may come back; then the next one in line goes. */
+	assert_int_equal(see(FIRST_ID + 2), 1);
+	assert_int_equal(slot_of(FIRST_ID + 3), -1);
+	assert_int_equal(GAINED(slots_evicted), 2);
+	assert_int_equal(slots_in_use(), BDI_SLOTS);
+	assert_int_equal(names_in_use(), BDI_SLOTS);
+}
+
+/* A slot whose owner was seen within a hop may still be counted into. */
+static void recently_seen_stays(void **state)
+{
+	__u64 id;
+
+	(void)state;
+	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++)
+		idle_since(id, now_ns() + 1000000 * MS);
+	assert_int_equal(see(FIRST_ID + 1000), 0);
+	assert_int_equal(slot_of(FIRST_ID + 1000), -1);
+	assert_int_equal(GAINED(table_full), 1);
+	assert_int_equal(GAINED(slots_evicted), 0);
+	idle_since(FIRST_ID + 77, now_ns() - 20 * MS);
+	assert_int_equal(see(FIRST_ID + 1000), 1);
+	assert_int_equal(slot_of(FIRST_ID + 77), -1);
+}
+
+static void held_originals_stay(void **state)
+{
+	__u64 id;
+
+	(void)state;
+	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++)
+		hold_original(id);
+	for (id = FIRST_ID + 1000; id < FIRST_ID + 1010; id++)
+		assert_int_equal(see(id), 0);
+	assert_int_equal(GAINED(table_full), 10);
+	assert_int_equal(GAINED(slots_evicted), 0);
+	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++)
+		assert_true(slot_of(id) >= 0);
+	/* Given back: now it may go. */
+	set_applied(FIRST_ID + 200, NULL);
+	assert_int_equal(see(FIRST_ID + 1000), 1);
+	assert_int_equal(slot_of(FIRST_ID + 200), -1);
+}
+
+/* Bdis that come and go: always the oldest is replaced, and no slot is lost. */
+static void churn_leaks_nothing(void **state)
+{
+	unsigned long n, churn = env_number("CHURN", 10000);
+	__u64 id;
+
+	(void)state;
+	assert_true(churn > BDI_SLOTS);
+	for (n = 0; n < churn; n++) {
+		id = FIRST_ID + BDI_SLOTS + n;
+		assert_int_equal(see(id), 1); /* from 0, whoever counted here before */
+		idle_since(id, IDLE_SINCE + BDI_SLOTS + n);
+		assert_int_equal(slot_of(FIRST_ID + n), -1);
+		assert_true(slot_of(FIRST_ID + n + 1) >= 0);
+	}
+	assert_int_equal(GAINED(slots_evicted), churn);
+	assert_int_equal(GAINED(slots_taken), churn);
+	assert_int_equal(GAINED(table_full), 0);
+	assert_int_equal(slots_in_use(), BDI_SLOTS);
+	assert_int_equal(names_in_use(), BDI_SLOTS);
+	printf("# %lu bdis in %d slots\n", churn + BDI_SLOTS, BDI_SLOTS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(every_bdi_has_its_own_slot, fill_table),
+		cmocka_unit_test_setup(idle_longest_makes_room, fill_table),
+		cmocka_unit_test_setup(recently_seen_stays, fill_table),
+		cmocka_unit_test_setup(held_originals_stay, fill_table),
+		cmocka_unit_test_setup(churn_leaks_nothing, fill_table),
+	};
+
+	need_root();
+	return cmocka_run_group_tests_name("slots", tests, made_up_setup, made_up_teardown);
+}
