@@ -38,7 +38,8 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes
 CPPFLAGS += -D_GNU_SOURCE= -I.
 CFLAGS ?= -O2 -g
-C_ALL = -std=gnu11 $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
+# No fused multiply-add: the trainer gives the same bytes on every machine.
+C_ALL = -std=gnu11 -ffp-contract=off $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LDFLAGS += -Wl,--as-needed
 # The prefix map keeps source text out of the BTF; unrolling is asked for where it pays.
 BPF_CFLAGS := -g -O2 -fno-unroll-loops -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
