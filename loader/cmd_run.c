@@ -127,7 +127,7 @@ static void print_time(void)
 	       now.tv_nsec / 1000000);
 }
 
-static void print_outcome(const struct event *event, const struct apply_report *report)
+static void print_outcome(const char *name, const struct apply_report *report)
 {
 	switch (report->outcome) {
 	case APPLY_WRITTEN:
@@ -144,7 +144,7 @@ static void print_outcome(const struct event *event, const struct apply_report *
 		break;
 	case APPLY_STOOD_BACK:
 		printf("somebody set %u KB: left alone until 'bpfahead config resume=%s'",
-		       report->to_kb, event->name);
+		       report->to_kb, name);
 		break;
 	case APPLY_REFUSED:
 		printf("cannot set %u KB: %s", report->to_kb, strerror(report->error));
@@ -181,7 +181,7 @@ static void print_inputs(const struct event *event)
 static void print_event(const struct event *event, const struct apply_report *report, void *arg)
 {
 	const char *bold = "", *plain = "";
-	char device[BDI_NAME_LEN + 64], old_class[32];
+	char device[BDI_NAME_LEN + 64], old_class[32], name[BDI_NAME_LEN];
 	struct run *run = arg;
 
 	if ((report->outcome == APPLY_STALE || report->outcome == APPLY_DROPPED) && !cli.verbose)
@@ -190,12 +190,13 @@ static void print_event(const struct event *event, const struct apply_report *re
 		bold = report->outcome == APPLY_REFUSED ? "\033[1;31m" : "\033[1m";
 		plain = "\033[0m";
 	}
-	bdi_display_name(event->name, device, sizeof(device));
+	snprintf(name, sizeof(name), "%.*s", (int)sizeof(name) - 1, event->name);
+	bdi_display_name(name, device, sizeof(device));
 	snprintf(old_class, sizeof(old_class), "%s", class_name(event->old_class));
 	print_time();
 	printf("  %s  %s -> %s%s%s  ", device, old_class, bold, class_name(event->new_class),
 	       plain);
-	print_outcome(event, report);
+	print_outcome(name, report);
 	printf("  margin %.2f", q16_decimal(event->margin));
 	print_inputs(event);
 	putchar('\n');
