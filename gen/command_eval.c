@@ -132,6 +132,7 @@ int command_eval(int argc, char **argv)
 		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
 		return EXIT_USAGE;
 	}
+	network = calloc(1, sizeof(*network));
 	ret = network ? evaluate_files(&arguments, &d, network, &why) :
 			fault_set(&why, ENOMEM, "out of memory");
 	free(network);
