@@ -63,11 +63,16 @@ struct {
 	__type(value, __u64);
 } bdevs SEC(".maps");
 
+/*
+ * Sizes, not types: `bpftool map create` makes maps without BTF, and up to 6.1
+ * a map with it is no match for one without (bpf_map_meta_equal() compares
+ * timer_off, -ENOENT in the one and -EINVAL in the other).
+ */
 struct inner_model {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct model);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct model));
 };
 
 struct {
