@@ -14,8 +14,8 @@
  *
  * Beyond the kernel's checks: the file ends where its payload ends, every
  * input is a defined feature, every weight lane is within +-MODEL_WEIGHT_MAX,
- * biases within MODEL_BIAS_MAX, multipliers not negative, padding is 0, and required_sources covers the
- * inputs. Returns NULL, or the reason as a static string.
+ * biases within MODEL_BIAS_MAX, multipliers not negative, padding is 0, and
+ * required_sources covers the inputs. Returns NULL, or the reason as a static string.
  */
 const char *model_parse(const void *bytes, size_t size, struct model *model);
 
