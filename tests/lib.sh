@@ -123,7 +123,10 @@ cleanup() {
 	for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
 		umount "${mounts[i]}" 2>/dev/null || umount -l "${mounts[i]}" 2>/dev/null
 	done
-	for i in "${loops[@]}"; do losetup -d "$i" 2>/dev/null; done
+	for i in "${loops[@]}"; do
+		losetup -d "$i" 2>/dev/null
+		wait_for 5 loop_control remove "${i#/dev/loop}" 2>/dev/null || true
+	done
 	[ -z "$T" ] || rm -rf --one-file-system "$T"
 	exit $status
 }
@@ -152,13 +155,23 @@ need() {
 	local tool
 	[ "$(id -u)" = 0 ] || skip_all 'needs root'
 	mountpoint -q /sys/fs/bpf || die 'no bpf file system on /sys/fs/bpf: tests/bpffs.sh'
-	for tool in "$BPFAHEAD" "$@"; do
+	for tool in "$BPFAHEAD" perl losetup "$@"; do
 		command -v "$tool" >/dev/null || die "$tool is missing: make test-build, tests/deps.sh test"
 	done
 	T=$(mktemp -d "${TMPDIR:-/var/tmp}/bpfahead-test.XXXXXX") || die 'mktemp'
 }
 
-# make_loop MB: a loop device over a file of its own; sets LOOP NAME BDI.
+# loop_control add NUMBER|-1, remove NUMBER: whole disks come and go, not only their files. A loop
+# device that was used before keeps the readahead and the queue limits that it had then.
+loop_control() {
+	perl -e 'my ($what, $number) = @ARGV;
+		open(my $f, "<", "/dev/loop-control") or die "loop-control: $!\n";
+		my $got = ioctl($f, $what eq "add" ? 0x4C80 : 0x4C81, $number + 0);
+		defined($got) or die "loop-control: $!\n";
+		print $got + 0, "\n" if $what eq "add"' "$@"
+}
+
+# make_loop MB: a new loop device over a file of its own; sets LOOP NAME BDI.
 make_loop() {
 	local file=$T/disk-${#loops[@]}
 	fallocate -l "$1M" "$file" || die "fallocate $1 MB in $T"
@@ -166,8 +179,10 @@ make_loop() {
 }
 
 attach_loop() {
-	LOOP=$(losetup -f --show --direct-io=on "$@") || die "losetup $*"
+	LOOP=/dev/loop$(loop_control add -1) || die 'no new loop device'
+	wait_for 5 test -b "$LOOP" || die "no $LOOP"
 	loops+=("$LOOP")
+	losetup --direct-io=on "$LOOP" "$1" || die "losetup $LOOP $1"
 	use_disk "$LOOP"
 }
 
@@ -315,7 +330,7 @@ start_run() {
 }
 run_is_ready() {
 	kill -0 "$RUN_PID" 2>/dev/null || return 0 # the caller sees what it said
-	grep -q 'Ctrl-C restores' "$T/run.err"
+	grep -q 'Ctrl-C restores' "$T/run.err" 2>/dev/null
 }
 
 # stop_run SIGNAL: sends it and waits; sets RUN_STATUS.

@@ -4,31 +4,17 @@
 # value lands on a device that it was not decided for, and no slot is lost.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need fio jq dd perl
+need fio jq dd
 
 devices=60
 [ "$FULL" = 0 ] || devices=1000
 
-# LOOP_CTL_ADD and LOOP_CTL_REMOVE: with them the whole disk comes and goes, not only its file.
-loop_control() {
-	perl -e 'open(my $f, "<", "/dev/loop-control") or die "$!\n";
-		defined(ioctl($f, $ARGV[0] eq "add" ? 0x4C80 : 0x4C81, $ARGV[1] + 0)) or die "$!\n"' "$@"
-}
-
-number=
-for ((n = 64 + $$ % 512; n < 1024; n++)); do
-	if [ ! -e /sys/block/loop$n ] && loop_control add $n 2>/dev/null; then
-		number=$n
-		break
-	fi
-done
-[ -n "$number" ] || die 'no free loop number'
+number=$(loop_control add -1) || die 'no new loop device'
 device=/dev/loop$number
 loops+=("$device")
-cleanup_number() { losetup -d "$device" 2>/dev/null; loop_control remove "$number" 2>/dev/null; }
 
 appear() {
-	[ -e "/sys/block/loop$number" ] || loop_control add "$number" || return 1
+	[ -e "/sys/block/loop$number" ] || loop_control add "$number" >/dev/null || return 1
 	losetup --direct-io=on "$device" "$T/disk" && use_disk "$device"
 }
 vanish() {
@@ -92,5 +78,4 @@ stop_run TERM
 is "$RUN_STATUS" 0 'run ends with status 0'
 is "$(read_kb)" "$default" 'the last device has its default'
 [ $tests_failed = 0 ] || diag "$(tail -40 "$T/run.log")" "$(cat "$T/run.err")"
-cleanup_number
 done_testing

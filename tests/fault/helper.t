@@ -4,12 +4,8 @@
 # nothing is lost, and nothing is done too late.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need fio jq dd perl unshare
+need fio jq dd unshare
 
-loop_remove() {
-	perl -e 'open(my $f, "<", "/dev/loop-control") or die "$!\n";
-		defined(ioctl($f, 0x4C81, $ARGV[0] + 0)) or die "$!\n"' "${1#loop}"
-}
 counter() {
 	status_json | jq -r --arg n "$BDI" --arg c "$1" '.devices[] | select(.bdi == $n) | .counters[$c]'
 }
@@ -61,12 +57,12 @@ start_run
 ok 'config: long dwell' "$BPFAHEAD" config dwell=30s
 kill -STOP "$RUN_PID"
 random_load
-decided() { [ "$(status_json | jq -r --arg n "$BDI" '.devices[] | select(.bdi == $n) | .class')" != null ]; }
+decided() { decided_class | grep -vqx null; }
 ok 'helper stopped: a decision waits' wait_for 12 decided
 losetup -d "$LOOP" # lazily: it goes with the load and the mount
 stop_load
 umount "$MNT" || die "umount $MNT"
-wait_for 10 loop_remove "$NAME" 2>/dev/null || die "cannot remove $NAME"
+wait_for 10 loop_control remove "${NAME#loop}" 2>/dev/null || die "cannot remove $NAME"
 kill -CONT "$RUN_PID"
 ok 'the device has left: run says so' wait_for 10 run_said 'has left|gone'
 kill -0 "$RUN_PID"
@@ -83,7 +79,7 @@ ok 'another device: the value is ours' wait_for 15 settled 192
 losetup -d "$LOOP"
 umount -l "$MNT"
 stop_load
-wait_for 10 loop_remove "$NAME" 2>/dev/null || die "cannot remove $NAME"
+wait_for 10 loop_control remove "${NAME#loop}" 2>/dev/null || die "cannot remove $NAME"
 stop_run TERM
 is "$RUN_STATUS" 0 'a device that left with its value changed: run ends with status 0'
 is "$(find "$BPFAHEAD_PIN_DIR" -mindepth 1 2>/dev/null)" '' 'and no pin is left'
