@@ -120,7 +120,7 @@ int command_eval(int argc, char **argv)
 		.doc = "Say how a model classifies recorded windows, computed by the kernel's own "
 		       "integer code.",
 	};
-	struct network *network = calloc(1, sizeof(*network));
+	struct network *network;
 	struct arguments arguments = {0};
 	struct dataset d = {0};
 	struct fault why;
