@@ -309,6 +309,22 @@ static void margin_is_honoured(void **state)
 	assert_int_equal(st.decided_class, 0);
 }
 
+/* The weaker of the two answers counts: a strong window does not make up for a doubtful hop. */
+static void weaker_margin_counts(void **state)
+{
+	(void)state;
+	config.confirm = 3;
+	set_config(&config);
+	sequential();
+	sequential();
+	assert_int_equal(st.confirm, 2);
+	calls(52, 48);
+	assert_int_equal(st.window_class, 0);
+	assert_int_equal(st.hop_class, 0);
+	assert_true(st.stats.low_margin == 1 && st.confirm == 0);
+	assert_int_equal(st.decided_class, CLASS_NONE);
+}
+
 static void few_calls_abstain(void **state)
 {
 	unsigned int h;
@@ -326,6 +342,24 @@ static void few_calls_abstain(void **state)
 	calls(24, 0);
 	assert_int_equal(st.window_calls, 100);
 	assert_int_equal(st.decided_class, 0);
+}
+
+/* A hop of fewer calls than it takes to judge reaches back for them, within the window. */
+static void hop_reaches_back(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	config.record = 1;
+	set_config(&config);
+	for (h = 0; h < 6; h++)
+		calls(3, 0);
+	assert_int_equal(made_up.record.window.calls, 15);
+	assert_int_equal(made_up.record.hop.calls, 9);
+	assert_int_equal(made_up.record.hop.span_ns, 3 * HOP);
+	calls(100, 0);
+	assert_int_equal(made_up.record.hop.calls, 100);
+	assert_int_equal(made_up.record.hop.span_ns, HOP);
 }
 
 /* One call in half a second: hops grow to a fifth of stretch_ns (10 s), so 8 calls come about. */
@@ -865,7 +899,9 @@ static void full_ring_loses_nothing(void **state)
 	assert_true(sent > 0 && sent < 100);
 	assert_int_equal(sent + st.stats.ring_full, 100);
 	assert_int_equal(sent, (EVENTS_RING_BYTES - 1) / (sizeof(struct event) + 8));
-	/* A change that falls while it is full. */
+	/* A change that falls while it is full. What was not sent does not begin a dwell. */
+	config.dwell_ns = 8 * HOP;
+	set_config(&config);
 	for (h = 0; h < 3; h++) {
 		__u64 around[COUNTERS_MAX] = {[COUNTER_AROUND_CALLS] = 100000};
 
@@ -903,7 +939,9 @@ int main(void)
 		TEST(confirm_starts_again),
 		TEST(dwell_separates_changes),
 		TEST(margin_is_honoured),
+		TEST(weaker_margin_counts),
 		TEST(few_calls_abstain),
+		TEST(hop_reaches_back),
 		TEST(rare_calls_stretch),
 		TEST(restart_at_a_change),
 		TEST(one_odd_hop_restarts_nothing),

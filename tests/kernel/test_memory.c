@@ -18,6 +18,7 @@ static struct bpf_object *readahead;
 /* Bytes charged for one map, from its fdinfo. */
 static unsigned long long charged(int fd)
 {
+	static const char field[] = "memlock:";
 	unsigned long long bytes = 0;
 	char path[64], line[256];
 	bool found = false;
@@ -26,10 +27,13 @@ static unsigned long long charged(int fd)
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	file = fopen(path, "r");
 	assert_non_null(file);
-	while (fgets(line, sizeof(line), file))
-		found |= sscanf(line, "memlock: %llu", &bytes) == 1;
+	while (!found && fgets(line, sizeof(line), file)) {
+		found = !strncmp(line, field, strlen(field));
+		if (found)
+			bytes = strtoull(line + strlen(field), NULL, 10);
+	}
 	fclose(file);
-	assert_true(found);
+	assert_true(found && bytes);
 	return bytes;
 }
 

@@ -49,7 +49,9 @@ static int take_window(void *context, void *data, size_t size)
 	if (!strcmp(r->name, disk.name))
 		of_disk++;
 	if (r->window.class_id == CLASS_NONE && r->hop.class_id == CLASS_NONE) {
-		without_model++;
+		/* Other bdis may have had nothing but writes, or no block layer. */
+		if (!strcmp(r->name, disk.name) && r->window.calls)
+			without_model++;
 		return 0;
 	}
 	for (a = answers; a < answers + 2; a++) {
