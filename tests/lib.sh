@@ -22,7 +22,10 @@ export LC_ALL=C.UTF-8
 tests_run=0
 tests_failed=0
 
-diag() { printf '# %s\n' "$@"; }
+# Results go where the file's output goes, even if a caller redirects: `ok NAME COMMAND >/dev/null`.
+exec {tap_fd}>&1
+
+diag() { printf '# %s\n' "${@//$'\n'/$'\n# '}" >&"$tap_fd"; }
 
 # result STATUS NAME: 0 passes.
 result() {
@@ -30,10 +33,10 @@ result() {
 	shift
 	tests_run=$((tests_run + 1))
 	if [ "$status" = 0 ]; then
-		echo "ok $tests_run - $*"
+		echo "ok $tests_run - $*" >&"$tap_fd"
 	else
 		tests_failed=$((tests_failed + 1))
-		echo "not ok $tests_run - $*"
+		echo "not ok $tests_run - $*" >&"$tap_fd"
 	fi
 	return "$status"
 }
@@ -67,7 +70,7 @@ like() {
 
 skip() {
 	tests_run=$((tests_run + 1))
-	echo "ok $tests_run - $1 # SKIP $2"
+	echo "ok $tests_run - $1 # SKIP $2" >&"$tap_fd"
 }
 
 skip_all() {

@@ -18,11 +18,11 @@ refuses() {
 	ok "$name: no model" test ! -e "$T/model.bin"
 }
 
-csv=$(find "$TOP/weights" "$TOP/gen" -name '*.csv' | head -1)
-[ -n "$csv" ] || skip_all 'no checked-in CSV to spoil'
-head -200 "$csv" >"$T/good.csv"
+data=$(find "$TOP/weights/data" -name '*.csv.gz' | head -1)
+[ -n "$data" ] || die 'no checked-in data'
+zcat "$data" 2>/dev/null | head -200 >"$T/good.csv"
 column=$(head -1 "$T/good.csv" | tr , '\n' | grep -nx async_share | cut -d: -f1)
-[ -n "$column" ] || die "no async_share in $csv"
+[ -n "$column" ] || die "no async_share in $data"
 
 awk -F, -v OFS=, -v c="$column" '{ for (i = c; i < NF; i++) $i = $(i + 1); NF--; print }' \
 	"$T/good.csv" >"$T/missing.csv"
