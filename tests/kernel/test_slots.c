@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 
@@ -233,6 +234,53 @@ static void churn_leaks_nothing(void **state)
 	printf("# %lu bdis in %d slots\n", churn + BDI_SLOTS, BDI_SLOTS);
 }
 
+/* More bdis than slots from every CPU at once: nothing is lost, given twice, or left locked. */
+static void two_cpus_at_once(void **state)
+{
+	unsigned int allocator = map_fd(made_up.object, "allocator"), i;
+	__u64 end = now_ns() + env_number("RACE_SECONDS", 3) * 1000 * MS, id, lock[2];
+	struct see_args args = {.source = SOURCE_BLOCK, .flags = BDI_FS_SEEN};
+	__u32 slot, zero = 0;
+	struct bdi_state st;
+	pid_t child[3];
+	int status;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		child[i] = fork();
+		assert_true(child[i] >= 0);
+		if (child[i])
+			continue;
+		for (id = i + 1; now_ns() < end;) {
+			LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &args,
+				    .ctx_size_in = sizeof(args));
+
+			id = id * 6364136223846793005ULL + 1442695040888963407ULL;
+			args.bdi_id = FIRST_ID + (id >> 33) % (2 * BDI_SLOTS);
+			if (bpf_prog_test_run_opts(made_up.see, &run) || run.retval)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+		assert_int_equal(status, 0);
+	}
+	printf("# %llu slots taken, %llu evictions, %llu times no room, %llu times busy\n",
+	       GAINED(slots_taken), GAINED(slots_evicted), GAINED(table_full), GAINED(alloc_busy));
+	assert_true(GAINED(slots_evicted) > 100);
+	assert_int_equal(GAINED(slots_taken), GAINED(slots_evicted));
+	assert_int_equal(slots_in_use(), BDI_SLOTS);
+	assert_int_equal(names_in_use(), BDI_SLOTS);
+	for (slot = 0; slot < BDI_SLOTS; slot++) {
+		get_bdi(slot, &st);
+		assert_int_equal(st.claim, 0);
+		assert_int_equal(st.stats.negative, 0);
+	}
+	assert_int_equal(bpf_map_lookup_elem(allocator, &zero, lock), 0);
+	assert_int_equal(lock[0], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup(recently_seen_stays, fill_table),
 		cmocka_unit_test_setup(held_originals_stay, fill_table),
 		cmocka_unit_test_setup(churn_leaks_nothing, fill_table),
+		cmocka_unit_test_setup(two_cpus_at_once, fill_table),
 	};
 
 	need_root();
