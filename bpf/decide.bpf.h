@@ -220,7 +220,7 @@ static __always_inline void remember_logits(struct bdi_state *st, const struct s
 static __always_inline void ask_shadow(struct bdi_state *st, struct scratch *s)
 {
 	st->shadow_class = CLASS_NONE;
-	if (load_model(MODEL_SHADOW, st->sources))
+	if (st->window_class == CLASS_NONE || load_model(MODEL_SHADOW, st->sources))
 		return;
 	if (mlp_infer(&s->model, &s->window.f, &s->mlp))
 		return;
