@@ -23,6 +23,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 ARGS ?=
 WEIGHTS ?= weights/default.bin
 FUZZ_SECONDS ?= 60
+FULL ?= 0
 
 ifeq ($(V),1)
 Q :=
@@ -87,13 +88,15 @@ KERNEL := $(call mains,$(KERNEL_C))
 KERNEL := $(KERNEL:tests/kernel/%.c=$(B)/tests/%)
 KERNEL_SHARED_C := $(call without_mains,$(KERNEL_C))
 BENCH_OBJECTS := $(BENCH_BPF_C:tests/bench/%.bpf.c=$(B)/bench/%.bpf.o)
-BENCH := $(BENCH_C:tests/bench/%.c=$(B)/bench/%)
+BENCH_PROGRAMS := $(call mains,$(BENCH_C))
+BENCH_PROGRAMS := $(BENCH_PROGRAMS:tests/bench/%.c=$(B)/bench/%)
+BENCH_SHARED_C := $(call without_mains,$(BENCH_C))
 TOOLS := $(TOOLS_C:tests/tools/%.c=$(B)/tests/%)
 FUZZ := $(addprefix $(B)/fuzz/,$(notdir $(FUZZ_C:.c=)))
 
 DIRS := $(sort $(B) $(addprefix $(B)/,tests tests/unit tests/kernel asan asan/obj/loader \
 	asan/obj/gen asan/obj/tests/unit obj/loader obj/gen obj/tests/unit obj/tests/kernel \
-	helper/loader bench fuzz tap))
+	obj/tests/bench helper/loader bench fuzz tap))
 $(DIRS):
 	@mkdir -p $@
 
@@ -110,17 +113,17 @@ run: ## install what is missing, build, and run bpfahead here (ARGS='--dry-run -
 	@$(SUDO) tests/bpffs.sh
 	$(SUDO) $(B)/bpfahead run $(ARGS)
 
-test: ## install what is missing, build, and run every suite
+test: ## install what is missing, build, and run every suite (FULL=1: the long durations)
 	@tests/deps.sh test
 	@$(MAKE) --no-print-directory all test-build
 	@$(SUDO) tests/bpffs.sh
-	@$(SUDO) tests/run.sh unit asan kernel fault e2e deploy
+	@$(SUDO) env FULL='$(FULL)' tests/run.sh unit asan kernel fault e2e deploy
 
 SUITES := unit asan kernel fault e2e deploy
 .PHONY: $(SUITES:%=test-%)
 $(SUITES:%=test-%): test-%: all test-build ## one suite: test-unit, test-asan, test-kernel, ...
 	@$(SUDO) tests/bpffs.sh
-	@$(SUDO) tests/run.sh $*
+	@$(SUDO) env FULL='$(FULL)' tests/run.sh $*
 
 demo: ## show decisions on a rate-limited loop device of its own, against the host's default
 	@tests/deps.sh test
@@ -128,17 +131,17 @@ demo: ## show decisions on a rate-limited loop device of its own, against the ho
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) tests/demo.sh
 
-bench: ## print each figure beside its bar
+bench: ## print each figure beside its bar (BENCH='cost iops': only these; ARGS=--quick)
 	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory all bench-build
 	@$(SUDO) tests/bpffs.sh
-	@$(SUDO) tests/bench/run.sh $(ARGS)
+	@$(SUDO) tests/bench/run.sh $(ARGS) $(BENCH)
 
 deps: ## install what the tests, the benchmark and lint need
 	@tests/deps.sh run test bench lint
 
 test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL) $(TOOLS) ## build the tests
-bench-build: all $(KERNEL_OBJECTS) $(KERNEL) $(BENCH_OBJECTS) $(BENCH) $(TOOLS)
+bench-build: all $(BENCH_OBJECTS) $(BENCH_PROGRAMS)
 
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
 TIDY_C := $(filter-out %.bpf.c,$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
@@ -310,9 +313,10 @@ $(KERNEL): $(B)/tests/%: $(B)/obj/tests/kernel/%.o $(call to,obj,$(KERNEL_SHARED
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
 
-$(BENCH): $(B)/bench/%: tests/bench/%.c $(B)/libgen.a $(B)/libbpfahead.a | $(B)/bench
+$(BENCH_PROGRAMS): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call to,obj,$(BENCH_SHARED_C)) \
+		$(B)/libbpfahead.a | $(B)/bench
 	$(say) LINK $@
-	$(Q)$(CC) $(C_ALL) $(LDFLAGS) $< $(filter %.a,$^) $(TEST_LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(CLI_LIBS) -o $@
 
 $(TOOLS): $(B)/tests/%: tests/tools/%.c | $(B)/tests
 	$(say) LINK $@

@@ -44,8 +44,12 @@ for suite in "${suites[@]}"; do
 done
 
 export TAP_DIR=$tap
+began=$(cut -d' ' -f1 /proc/uptime)
 status=0
-prove --timer --exec tests/tap.sh "${files[@]}" </dev/null || status=$?
+# prove's closing lines are held back, to stay the last ones.
+prove --timer --exec tests/tap.sh "${files[@]}" </dev/null 2>&1 |
+	awk -v closing="$tap/closing" '/^(All tests successful|Files=|Result:)/ { print >closing; next }
+		{ print; fflush() }' || status=$?
 
 for suite in "${suites[@]}"; do
 	ran=0
@@ -56,15 +60,25 @@ for suite in "${suites[@]}"; do
 			$(grep -ciE '^(not )?ok.*# skip' "$log" || true)))
 	done < <(grep -lx "$suite" "$tap"/*.suite)
 	if [ $ran = 0 ]; then
-		echo "run.sh: suite '$suite' ran nothing" >&2
+		echo "run.sh: suite '$suite' ran nothing"
 		status=1
 	fi
 done
+# A test may pass and leave a splat behind.
+splats=$(dmesg 2>/dev/null | awk -F '[][]' -v began="$began" '$2 + 0 >= began' |
+	grep -E 'WARNING: |BUG: |Oops|general protection|rcu:.*stall|INFO: task .* blocked' || true)
+if [ -n "$splats" ]; then
+	echo 'run.sh: the kernel complained meanwhile:'
+	head -5 <<<"$splats"
+	status=1
+fi
 # What was left out, and why, where everybody sees it.
 if grep -qiE '^1\.\.0 # skip|^(not )?ok.*# skip' "$tap"/*.tap; then
 	echo 'Skipped, with reasons:'
-	grep -hiEo '^1\.\.0 # skip.*|^(not )?ok.*# skip.*' "$tap"/*.tap |
-		sed -E 's/^(not )?ok [0-9]+ -? ?/  /; s/^1\.\.0 /  a whole file /'
+	grep -iE '^1\.\.0 # skip|^(not )?ok.*# skip' "$tap"/*.tap |
+		sed -E "s,^$tap/(.*)\.tap:(1\.\.0|(not )?ok [0-9]+ -? ?),  \1: ,"
 fi
+[ $status = 0 ] || sed -i '/^All tests successful/d; s/^Result: PASS/Result: FAIL/' "$tap/closing"
+cat "$tap/closing"
 rm -f "$tap"/*.suite
 exit $status

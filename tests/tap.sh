@@ -3,7 +3,8 @@
 # Runs one test file for prove and keeps its output for the count afterwards.
 set -uo pipefail
 file=$1
-limit=${TEST_TIMEOUT:-600}
+limit=600
+[ "${FULL:-0}" = 0 ] || limit=3600
 log=${TAP_DIR:-build/tap}/$(tr / - <<<"$file").tap
 mkdir -p "${log%/*}"
 export CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
