@@ -8,8 +8,8 @@ set -euo pipefail
 # The names are Debian's and Ubuntu's; one line per group.
 run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev libseccomp-dev
 	libcjson-dev mount'
-test="$run libcmocka-dev perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
-bench="$run fio jq util-linux procps xxd"
+test="libcmocka-dev perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
+bench="fio jq util-linux procps xxd"
 # shellcheck disable=SC2034 # read by name below
 lint='clang-format clang-tidy shellcheck'
 
@@ -25,8 +25,9 @@ case " $distribution $like " in
 *' ubuntu '*) bpftool=linux-tools-generic ;; # no package of its own before 24.10
 *) bpftool=bpftool ;;
 esac
-test+=" $bpftool"
-bench+=" $bpftool"
+run+=" $bpftool" # links the BPF objects, too
+test+=" $run"
+bench+=" $run"
 
 wanted=()
 for group; do
