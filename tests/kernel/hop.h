@@ -32,4 +32,13 @@ struct see_args {
 	__u64 counted; /* out: block reads counted on this CPU, this one included; 0: refused */
 };
 
+/* ask: fetch the acting model again and again, and ask it about features of 0. */
+struct ask_args {
+	__u32 times;
+	__u32 pad;
+	__s32 first_logit[2]; /* of the two models there are, with their checksums */
+	__u64 checksum[2];
+	__u64 answered[2], refused, third; /* out */
+};
+
 #endif

@@ -5,6 +5,8 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
 
 #include "made_up.h"
@@ -921,6 +923,63 @@ static void full_ring_loses_nothing(void **state)
 	assert_int_equal(last_event()->wanted_kb, RANDOM_KB);
 }
 
+/*
+ * One process overwrites the live model, another has it fetched and asked: one
+ * of the two answers, or a refusal, never a blend.
+ */
+static void half_overwritten_models(void **state)
+{
+	__u64 end = now_ns() + env_number("RACE_SECONDS", 3) * 1000 * MS, answered[2] = {0};
+	struct mlp_features none = {0};
+	struct mlp_scratch scratch;
+	struct ask_args args = {0};
+	struct model model[2];
+	__u64 refused = 0;
+	unsigned int i;
+	pid_t child;
+	int status;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		do {
+			random_model(&model[i], false);
+			assert_int_equal(mlp_infer(&model[i], &none, &scratch), 0);
+			args.first_logit[i] = scratch.logits[0];
+		} while (model[i].header.nr_layers < 3 ||
+			 model[i].header.payload_bytes < (i ? 5000U : 2000U) ||
+			 (i && args.first_logit[0] == args.first_logit[1]));
+		args.checksum[i] = model[i].header.checksum;
+	}
+	write_model(&model[0]);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		__u32 zero = 0;
+
+		for (i = 0; now_ns() < end; i++)
+			if (bpf_map_update_elem(made_up.inner, &zero, &model[i & 1], BPF_ANY))
+				_exit(1);
+		_exit(0);
+	}
+	while (now_ns() < end) {
+		args.times = 1000;
+		assert_int_equal(
+			run_program(program_fd(made_up.object, "ask"), &args, sizeof(args)), 0);
+		assert_int_equal(args.third, 0);
+		answered[0] += args.answered[0];
+		answered[1] += args.answered[1];
+		refused += args.refused;
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	printf("# %llu and %llu answers of the two models, %llu refusals of a half written one\n",
+	       answered[0], answered[1], refused);
+	assert_true(answered[0] > 1000);
+	assert_true(answered[1] > 1000);
+	if (made_up.cpus > 1)
+		assert_true(refused > 10);
+}
+
 static int group_setup(void **state)
 {
 	seed_random();
@@ -962,6 +1021,7 @@ int main(void)
 		TEST(limits_explain_a_reset),
 		TEST(refused_is_tried_again),
 		TEST(full_ring_loses_nothing),
+		TEST(half_overwritten_models),
 	};
 
 	need_root();
