@@ -7,6 +7,8 @@
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
+# bpftool and mkfs live there, where a user of Debian does not look.
+export PATH := $(PATH):/usr/sbin:/sbin
 .DEFAULT_GOAL := all
 
 B := build
