@@ -2,7 +2,7 @@
 /*
  * Maps full of rubbish: models, policies, configurations and answers by raw
  * updates. CASES (100,000) made-up hops are held to a second writing of the
- * rules; then SECONDS (20) of real reads from a loop device, with the maps
+ * rules; then HOSTILE_SECONDS (20) of real reads from a loop device, with the maps
  * overwritten as fast as one process can. Never a value outside the bounds,
  * never a decision by an unsound model.
  */
@@ -537,7 +537,7 @@ static void anything(__u64 seconds)
 
 static void real_reads(void **state)
 {
-	__u64 seconds = env_number("SECONDS", 20);
+	__u64 seconds = env_number("HOSTILE_SECONDS", 20);
 	struct sum_of_states s;
 	struct policy_row row;
 	__u64 key = DEFAULT_POLICY_ID;
