@@ -44,8 +44,9 @@ CFLAGS ?= -O2 -g
 # No fused multiply-add: the trainer gives the same bytes on every machine.
 C_ALL = -std=gnu11 -ffp-contract=off $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LDFLAGS += -Wl,--as-needed
-# The prefix map keeps source text out of the BTF; unrolling is asked for where it pays.
-BPF_CFLAGS := -g -O2 -fno-unroll-loops -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
+# The prefix map keeps source text out of the BTF. -Oz: small, and as fast (docs/figures.md), since
+# what pays to be unrolled or inlined says so itself.
+BPF_CFLAGS := -g -Oz -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
 	-fdebug-prefix-map=bpf=src -MMD -MP \
 	-I$(if $(MULTIARCH),/usr/include/$(MULTIARCH),/usr/include) -I.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

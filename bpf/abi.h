@@ -178,18 +178,19 @@ struct model_header {
 _Static_assert(sizeof(struct model_header) == 384, "file format");
 
 /*
- * Payload, in 64-bit words, layer by layer, in each layer pair by pair of
- * neurons (2k, 2k + 1). Two values share a word as
- * value[2k] + (value[2k + 1] << 32), the two's complement sum of two signed
- * lanes, so that one multiply or add serves both. A pair is: one word of the
- * two biases; one of the requantisation multipliers (0..2^31 - 1), neuron 2k's
- * in the low half; then a row of the weights, one word per input of the layer,
- * their count rounded up to a multiple of 8. Padding is 0.
+ * Payload, in 64-bit words, layer by layer, in each layer four neurons
+ * (4k .. 4k + 3) at a time. Two values share a word as
+ * value[a] + (value[b] << 32), the two's complement sum of two signed lanes,
+ * so that one multiply or add serves both. A group of four neurons is: two
+ * words of biases (neurons 0 and 1, 2 and 3); two of requantisation
+ * multipliers (0..2^31 - 1), the first in the low half; then for each input of
+ * the layer, their count rounded up to a multiple of 8, two words of weights.
+ * Padding is 0.
  */
 #define LAYER_STRIDE(nr_in) (((nr_in) + 7U) & ~7U)
-#define LAYER_PAIRS(nr_out) (((nr_out) + 1U) >> 1)
-#define PAIR_WORDS(nr_in) (2U + LAYER_STRIDE(nr_in))
-#define LAYER_WORDS(nr_in, nr_out) (LAYER_PAIRS(nr_out) * PAIR_WORDS(nr_in))
+#define LAYER_GROUPS(nr_out) (((nr_out) + 3U) >> 2)
+#define GROUP_WORDS(nr_in) (4U + 2U * LAYER_STRIDE(nr_in))
+#define LAYER_WORDS(nr_in, nr_out) (LAYER_GROUPS(nr_out) * GROUP_WORDS(nr_in))
 #define MODEL_WORDS_MAX                                    \
 	(LAYER_WORDS(MODEL_INPUTS_MAX, MODEL_HIDDEN_MAX) + \
 	 LAYER_WORDS(MODEL_HIDDEN_MAX, MODEL_HIDDEN_MAX) + \
@@ -437,9 +438,10 @@ struct global_stats {
 
 /* --- map names (also the pin names) ---------------------------------------------------------- */
 
-#define MAP_LIST(X)                                                                          \
-	X(bdis)                                                                              \
-	X(counters) X(bdi_slots) X(bdevs) X(models) X(config) X(policy) X(listed) X(applied) \
-		X(events) X(windows) X(stats) X(scratch) X(allocator)
+#define MAP_LIST(X)                                                                        \
+	X(bdis)                                                                            \
+	X(counters)                                                                        \
+	X(bdi_slots) X(bdevs) X(models) X(config) X(policy) X(listed) X(applied) X(events) \
+		X(windows) X(stats) X(scratch) X(allocator)
 
 #endif /* BPFAHEAD_ABI_H */

@@ -37,15 +37,20 @@ static struct layer layer_at(const struct model *model, unsigned int layer)
 	return l;
 }
 
-/* The pair that neuron @out belongs to: biases, multipliers, then its row of weights. */
-static unsigned int pair_word(const struct layer *l, unsigned int out)
+/* The group of four that neuron @out belongs to: biases, multipliers, then weights. */
+static unsigned int group_word(const struct layer *l, unsigned int out)
 {
-	return l->first + out / 2 * PAIR_WORDS(l->nr_in);
+	return l->first + out / 4 * GROUP_WORDS(l->nr_in);
 }
 
-static unsigned int row_word(const struct layer *l, unsigned int out, unsigned int in)
+static unsigned int bias_word(const struct layer *l, unsigned int out)
 {
-	return pair_word(l, out) + 2 + in;
+	return group_word(l, out) + out % 4 / 2;
+}
+
+static unsigned int weight_word(const struct layer *l, unsigned int out, unsigned int in)
+{
+	return group_word(l, out) + 4 + 2 * in + out % 4 / 2;
 }
 
 static void lanes_unpack(__u64 word, int lane[2])
@@ -66,7 +71,7 @@ int model_weight(const struct model *model, unsigned int layer, unsigned int out
 	struct layer l = layer_at(model, layer);
 	int lane[2];
 
-	lanes_unpack(model->words[row_word(&l, out, in)], lane);
+	lanes_unpack(model->words[weight_word(&l, out, in)], lane);
 	return lane[out & 1];
 }
 
@@ -74,19 +79,19 @@ void model_neuron(const struct model *model, unsigned int layer, unsigned int ou
 		  int *mult)
 {
 	struct layer l = layer_at(model, layer);
-	const __u64 *pair = &model->words[pair_word(&l, out)];
+	const __u64 *word = &model->words[bias_word(&l, out)];
 	int lane[2];
 
-	lanes_unpack(pair[0], lane);
+	lanes_unpack(word[0], lane);
 	*bias = lane[out & 1];
-	*mult = (__s32)(pair[1] >> 32 * (out & 1));
+	*mult = (__s32)(word[2] >> 32 * (out & 1));
 }
 
 int model_set_weight(struct model *model, unsigned int layer, unsigned int out, unsigned int in,
 		     int weight)
 {
 	struct layer l = layer_at(model, layer);
-	__u64 *word = &model->words[row_word(&l, out, in)];
+	__u64 *word = &model->words[weight_word(&l, out, in)];
 	int lane[2];
 
 	if (weight < -MODEL_WEIGHT_MAX || weight > MODEL_WEIGHT_MAX)
@@ -100,16 +105,16 @@ int model_set_weight(struct model *model, unsigned int layer, unsigned int out, 
 int model_set_neuron(struct model *model, unsigned int layer, unsigned int out, int bias, int mult)
 {
 	struct layer l = layer_at(model, layer);
-	__u64 *pair = &model->words[pair_word(&l, out)];
+	__u64 *word = &model->words[bias_word(&l, out)];
 	unsigned int shift = 32 * (out & 1);
 	int lane[2];
 
 	if (bias < -MODEL_BIAS_MAX || bias > MODEL_BIAS_MAX || mult < 0)
 		return -ERANGE;
-	lanes_unpack(pair[0], lane);
+	lanes_unpack(word[0], lane);
 	lane[out & 1] = bias;
-	pair[0] = lanes_pack(lane);
-	pair[1] = (pair[1] & ~(0xffffffffULL << shift)) | (__u64)mult << shift;
+	word[0] = lanes_pack(lane);
+	word[2] = (word[2] & ~(0xffffffffULL << shift)) | (__u64)mult << shift;
 	return 0;
 }
 
@@ -229,7 +234,7 @@ static bool lane_out_of_range(int weight)
 static const char *check_layer(const struct model *model, unsigned int layer)
 {
 	struct layer l = layer_at(model, layer);
-	unsigned int padded = 2 * LAYER_PAIRS(l.nr_out), stride = LAYER_STRIDE(l.nr_in);
+	unsigned int padded = 4 * LAYER_GROUPS(l.nr_out), stride = LAYER_STRIDE(l.nr_in);
 	unsigned int out, in;
 
 	for (out = 0; out < padded; out++) {
@@ -247,12 +252,12 @@ static const char *check_layer(const struct model *model, unsigned int layer)
 		for (in = 0; in < stride; in++) {
 			int lane[2];
 
-			lanes_unpack(model->words[row_word(&l, out, in)], lane);
+			lanes_unpack(model->words[weight_word(&l, out, in)], lane);
 			if (lane_out_of_range(lane[0]) || lane_out_of_range(lane[1]))
 				return "a weight is out of range";
-			if (in >= l.nr_in && (lane[0] || lane[1]))
+			if ((in >= l.nr_in || out >= l.nr_out) && lane[0])
 				return "padding is not 0";
-			if (out + 1 >= l.nr_out && lane[1])
+			if ((in >= l.nr_in || out + 1 >= l.nr_out) && lane[1])
 				return "padding is not 0";
 		}
 	}

@@ -247,11 +247,11 @@ static void test_each_refusal(void **state)
 	REFUSED(h->name[0] = '\n', "printable");
 	REFUSED(h->name[6] = 'x', "NUL-padded");
 	REFUSED(m.words[0] = (__u32)(MODEL_BIAS_MAX + 1), "bias");
-	REFUSED(m.words[1] |= 1ULL << 31, "multiplier");
-	REFUSED(m.words[2] = 128, "weight"); /* bias, multiplier, then the row */
-	REFUSED(m.words[2] = (__u64)128 << 32, "weight");
-	REFUSED(m.words[2] = 0x80000000ULL, "weight"); /* INT_MIN in the low lane */
-	REFUSED(m.words[2 + 5] = 1, "padding");        /* 5 inputs, a row of 8 */
+	REFUSED(m.words[2] |= 1ULL << 31, "multiplier");
+	REFUSED(m.words[4] = 128, "weight"); /* two biases, two multipliers, then weights */
+	REFUSED(m.words[4] = (__u64)128 << 32, "weight");
+	REFUSED(m.words[5] = 0x80000000ULL, "weight"); /* INT_MIN in the low lane */
+	REFUSED(m.words[4 + 2 * 5] = 1, "padding");    /* 5 inputs, rounded up to 8 */
 }
 
 static void test_sizes_refused(void **state)
@@ -276,11 +276,10 @@ static void test_sizes_refused(void **state)
 
 static void test_odd_output_padding(void **state)
 {
-	const unsigned int second_pair = PAIR_WORDS(4);
 	const unsigned int words[] = {
-		second_pair,     /* the bias of the fourth neuron, which is not there */
-		second_pair + 1, /* its multiplier */
-		second_pair + 2, /* its first weight */
+		1, /* the bias of the fourth neuron, which is not there */
+		3, /* its multiplier */
+		5, /* its first weight */
 	};
 	struct model m;
 	size_t i;
