@@ -438,11 +438,20 @@ struct global_stats {
 
 /* --- map names (also the pin names) ---------------------------------------------------------- */
 
-#define MAP_LIST(X)                                                                               \
-	X(bdis)                                                                                   \
-	X(counters)                                                                               \
-	X(bdi_slots)                                                                              \
-	X(bdevs) X(models) X(config) X(policy) X(listed) X(applied) X(events) X(windows) X(stats) \
-		X(scratch) X(allocator)
+#define MAP_LIST(X)  \
+	X(bdis)      \
+	X(counters)  \
+	X(bdi_slots) \
+	X(bdevs)     \
+	X(models)    \
+	X(config)    \
+	X(policy)    \
+	X(listed)    \
+	X(applied)   \
+	X(events)    \
+	X(windows)   \
+	X(stats)     \
+	X(scratch)   \
+	X(allocator)
 
 #endif /* BPFAHEAD_ABI_H */
