@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hooks - what the attached programs cost those who read
+ *
+ *   hooks cost DEVICE WEIGHTS MS ROUNDS      time per event, by the kernel's own count
+ *   hooks latency DEVICE WEIGHTS MS ROUNDS   the same with the completion hook
+ *   hooks iops DEVICE WEIGHTS MS PAIRS       reads per second, slice by slice
+ *   hooks cached FILE WEIGHTS MS PAIRS       the same for reads that the page cache serves
+ *
+ * DEVICE and FILE are only read.
+ */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+#define ROUNDS_MAX 1000
+#define SETTLE_NS 50000000ULL
+
+static struct bpf_object *empty, *real, *latency, *layer;
+
+/* --- time per event --------------------------------------------------------------------------- */
+
+struct run {
+	__u64 count, ns;
+};
+
+static struct run run_of(const struct bpf_object *object, const char *name)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bench_program(object, name), &info, &size))
+		die("no statistics of %s", name);
+	return (struct run){info.run_cnt, info.run_time_ns};
+}
+
+static double mean_since(const struct bpf_object *object, const char *name, struct run then)
+{
+	struct run now = run_of(object, name);
+
+	if (now.count - then.count < 1000)
+		die("%s ran only %llu times", name, now.count - then.count);
+	return (double)(now.ns - then.ns) / (double)(now.count - then.count);
+}
+
+/*
+ * Both programs are attached at once, so that both see the same events; which
+ * comes first, and pays for the cache misses on the bio, alternates.
+ */
+static void cost(const char *device, unsigned long ms, unsigned long rounds)
+{
+	static double ours[ROUNDS_MAX], nothing[ROUNDS_MAX], above[ROUNDS_MAX];
+	struct bpf_link *links[4];
+	struct readers readers;
+	unsigned long i;
+	int stats;
+
+	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	if (stats < 0)
+		die("no run-time statistics: %s", strerror(-stats));
+	readers_start(&readers, device, 2, READ_DIRECT_RANDOM);
+	for (i = 0; i < rounds; i++) {
+		struct run queue, complete = {0}, empty_queue, empty_complete = {0};
+		int k, n = 0;
+
+		for (k = 0; k < 2; k++) {
+			bool ours_now = (i & 1) == (unsigned int)k;
+
+			links[n++] = ours_now ? bench_attach(real, "block_bio_queue") :
+						bench_attach(empty, "empty_queue");
+			if (latency)
+				links[n++] = ours_now ? bench_attach(latency, "block_rq_complete") :
+							bench_attach(empty, "empty_complete");
+		}
+		sleep_ns(SETTLE_NS);
+		queue = run_of(real, "block_bio_queue");
+		empty_queue = run_of(empty, "empty_queue");
+		if (latency) {
+			complete = run_of(latency, "block_rq_complete");
+			empty_complete = run_of(empty, "empty_complete");
+		}
+		sleep_ns(ms * 1000000);
+		ours[i] = mean_since(real, "block_bio_queue", queue);
+		nothing[i] = mean_since(empty, "empty_queue", empty_queue);
+		if (latency) {
+			ours[i] += mean_since(latency, "block_rq_complete", complete);
+			nothing[i] += mean_since(empty, "empty_complete", empty_complete);
+		}
+		above[i] = ours[i] - nothing[i];
+		while (n)
+			bpf_link__destroy(links[--n]);
+	}
+	readers_stop(&readers);
+	close(stats);
+	figure(latency ? "latency_above_ns" : "cost_above_ns", above, rounds);
+	figure(latency ? "latency_ours_ns" : "cost_ours_ns", ours, rounds);
+	figure(latency ? "latency_empty_ns" : "cost_empty_ns", nothing, rounds);
+}
+
+/* --- speed ------------------------------------------------------------------------------------ */
+
+enum what { NOTHING, EMPTY, OURS };
+
+static struct speed speed_with(struct readers *readers, enum what what, __u64 ns)
+{
+	struct bpf_link *link[3] = {0};
+	struct speed speed;
+	int i;
+
+	if (what == EMPTY)
+		link[0] = bench_attach(empty, "empty_queue");
+	else if (what == OURS && layer) {
+		link[0] = bench_attach(layer, "ra_sync");
+		link[1] = bench_attach(layer, "ra_async");
+		link[2] = bench_attach(layer, "ra_order");
+	} else if (what == OURS) {
+		link[0] = bench_attach(real, "block_bio_queue");
+	}
+	sleep_ns(SETTLE_NS);
+	speed = readers_speed(readers, ns);
+	for (i = 0; i < 3; i++)
+		bpf_link__destroy(link[i]);
+	return speed;
+}
+
+struct ratios {
+	double second[ROUNDS_MAX], cpu[ROUNDS_MAX];
+};
+
+static void ratio(struct ratios *r, unsigned long i, struct speed a, struct speed b)
+{
+	r->second[i] = a.per_second / b.per_second;
+	r->cpu[i] = a.per_cpu_second / b.per_cpu_second;
+}
+
+/* Slices side by side, each round in the reverse order of the last: a drift cancels out. */
+static void iops(const char *device, unsigned long ms, unsigned long pairs)
+{
+	static struct ratios empty_pairs, nothing_pairs, hook_pairs;
+	static double speeds[3][ROUNDS_MAX];
+	struct readers readers;
+	struct speed got[3];
+	unsigned long i;
+	int k;
+
+	readers_start(&readers, device, 2, READ_DIRECT_RANDOM);
+	readers_speed(&readers, 500000000);
+	for (i = 0; i < pairs; i++) {
+		for (k = 0; k < 3; k++) {
+			enum what what = i & 1 ? OURS - k : k;
+
+			got[what] = speed_with(&readers, what, ms * 1000000);
+			speeds[what][i] = got[what].per_second;
+		}
+		ratio(&empty_pairs, i, got[OURS], got[EMPTY]);
+		ratio(&nothing_pairs, i, got[OURS], got[NOTHING]);
+		ratio(&hook_pairs, i, got[EMPTY], got[NOTHING]);
+	}
+	readers_stop(&readers);
+	figure("iops_empty_ratio", empty_pairs.second, pairs);
+	figure("iops_empty_cpu_ratio", empty_pairs.cpu, pairs);
+	figure("iops_nothing_ratio", nothing_pairs.second, pairs);
+	figure("iops_nothing_cpu_ratio", nothing_pairs.cpu, pairs);
+	figure("iops_hook_cpu_ratio", hook_pairs.cpu, pairs);
+	figure("iops_nothing", speeds[NOTHING], pairs);
+	figure("iops_empty", speeds[EMPTY], pairs);
+	figure("iops_ours", speeds[OURS], pairs);
+}
+
+/* Detached against detached (A/A) tells how large a difference means nothing. */
+static void cached(const char *file, unsigned long ms, unsigned long pairs)
+{
+	static struct ratios same, with;
+	static double speeds[ROUNDS_MAX];
+	struct readers readers;
+	struct speed a, b;
+	unsigned long i;
+
+	readers_start(&readers, file, 1, READ_CACHED_RANDOM);
+	readers_speed(&readers, 500000000);
+	for (i = 0; i < pairs; i++) {
+		a = speed_with(&readers, NOTHING, ms * 1000000);
+		b = speed_with(&readers, NOTHING, ms * 1000000);
+		ratio(&same, i, i & 1 ? a : b, i & 1 ? b : a);
+		a = speed_with(&readers, i & 1 ? OURS : NOTHING, ms * 1000000);
+		b = speed_with(&readers, i & 1 ? NOTHING : OURS, ms * 1000000);
+		ratio(&with, i, i & 1 ? a : b, i & 1 ? b : a);
+		speeds[i] = a.per_second;
+	}
+	readers_stop(&readers);
+	figure("cached_same_ratio", same.cpu, pairs);
+	figure("cached_with_ratio", with.cpu, pairs);
+	figure("cached_same_time_ratio", same.second, pairs);
+	figure("cached_with_time_ratio", with.second, pairs);
+	figure("cached_reads", speeds, pairs);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long ms, rounds;
+
+	if (argc != 6)
+		die("hooks cost|latency|iops|cached PATH WEIGHTS MS ROUNDS");
+	ms = number(argv[4]);
+	rounds = number(argv[5]);
+	if (rounds > ROUNDS_MAX)
+		die("at most %d rounds", ROUNDS_MAX);
+	empty = bench_load("build/bench/hooks.bpf.o", NULL);
+	real = bench_readahead(argv[3]);
+	if (!strcmp(argv[1], "cost")) {
+		cost(argv[2], ms, rounds);
+	} else if (!strcmp(argv[1], "latency")) {
+		latency = bench_load("build/latency.bpf.o", real);
+		cost(argv[2], ms, rounds);
+	} else if (!strcmp(argv[1], "iops")) {
+		iops(argv[2], ms, rounds);
+	} else if (!strcmp(argv[1], "cached")) {
+		layer = bench_load("build/ra_tp.bpf.o", real);
+		cached(argv[2], ms, rounds);
+	} else {
+		die("hooks: what is '%s'?", argv[1]);
+	}
+	return 0;
+}
