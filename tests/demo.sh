@@ -6,11 +6,12 @@
 # readahead that the host gives it, then with bpfahead at work. Nothing else on
 # the host is touched.
 #
-# DEMO_BPS and DEMO_IOPS set the limits, DEMO_SECONDS the length of a phase.
+# DEMO_BPS and DEMO_IOPS set the limits, DEMO_SECONDS the length of a phase, DEMO_MB the size of the
+# file: large enough that what is read in excess is not what is wanted next.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-bps=${DEMO_BPS:-125000000} iops=${DEMO_IOPS:-3000} seconds=${DEMO_SECONDS:-12}
+bps=${DEMO_BPS:-125000000} iops=${DEMO_IOPS:-3000} seconds=${DEMO_SECONDS:-12} mb=${DEMO_MB:-3072}
 segment=3 # the load opens its file anew this often: an open file keeps the readahead it began with
 patterns=(sequential mmap-random mixed)
 declare -A device_mb app_mb kb_at_end
@@ -23,11 +24,11 @@ skip_all() { stop "$1"; }
 die() { stop "$1"; }
 
 need fio jq dd
-printf 'A loop device of 1 GB with ext4, limited to %d MB/s and %d reads a second.\n' \
-	$((bps / 1000000)) "$iops"
-make_loop 1152
+printf 'A loop device with ext4 and a file of %d MB, limited to %d MB/s and %d reads a second.\n' \
+	"$mb" $((bps / 1000000)) "$iops"
+make_loop $((mb + 128 + mb / 32))
 make_fs "$LOOP" ext4
-fill_file "$MNT/data" 1024
+fill_file "$MNT/data" "$mb"
 need_throttle "$bps" "$iops"
 host_default=$(read_kb)
 

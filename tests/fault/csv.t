@@ -18,9 +18,10 @@ refuses() {
 	ok "$name: no model" test ! -e "$T/model.bin"
 }
 
-data=$(find "$TOP/weights/data" -name '*.csv.gz' | head -1)
-[ -n "$data" ] || die 'no checked-in data'
-zcat "$data" 2>/dev/null | head -200 >"$T/good.csv"
+data=$TOP/weights/data/default.csv.gz
+[ -r "$data" ] || die "no $data"
+# Every class comes up, in little time.
+zcat "$data" | awk 'NR == 1 || NR % 10 == 0' >"$T/good.csv"
 column=$(head -1 "$T/good.csv" | tr , '\n' | grep -nx async_share | cut -d: -f1)
 [ -n "$column" ] || die "no async_share in $data"
 
