@@ -176,22 +176,31 @@ static void time_events(const char *key, const char *device, __u32 helper, unsig
 
 /* --- asleep ----------------------------------------------------------------------------------- */
 
-/* Voluntary and other context switches of all threads there are: one. */
-static double switches(__u32 helper)
+/* Context switches of the helper, voluntary or not: it has one thread. */
+static unsigned long switches(__u32 helper)
 {
-	double sum = 0, n;
+	static const char *const keys[] = {"voluntary_ctxt_switches:",
+					   "nonvoluntary_ctxt_switches:"};
+	unsigned long sum = 0;
 	char path[64], line[256];
+	size_t i, found = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%u/status", helper);
 	f = fopen(path, "re");
 	if (!f)
 		die("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "voluntary_ctxt_switches: %lf", &n) == 1 ||
-		    sscanf(line, "nonvoluntary_ctxt_switches: %lf", &n) == 1)
-			sum += n;
+	while (fgets(line, sizeof(line), f)) {
+		for (i = 0; i < 2; i++) {
+			if (strncmp(line, keys[i], strlen(keys[i])) != 0)
+				continue;
+			sum += strtoul(line + strlen(keys[i]), NULL, 10);
+			found++;
+		}
+	}
 	fclose(f);
+	if (found != 2)
+		die("%s does not count context switches", path);
 	return sum;
 }
 
@@ -226,7 +235,7 @@ static void sleep_through(const char *device, __u32 helper, unsigned long second
 	struct progress before, after;
 	struct readers readers;
 	char name[BDI_NAME_LEN];
-	double then, slept;
+	unsigned long then, slept;
 	int i;
 
 	bdi_of(device, name);
@@ -249,7 +258,7 @@ static void sleep_through(const char *device, __u32 helper, unsigned long second
 	if (after.windows - before.windows < seconds)
 		die("the kernel side slept too: %llu windows in %lu s",
 		    after.windows - before.windows, seconds);
-	figure_one("wakeups", slept);
+	figure_one("wakeups", (double)slept);
 	figure_one("wakeups_windows", (double)(after.windows - before.windows));
 }
 
