@@ -13,7 +13,7 @@
 
 bps=${DEMO_BPS:-125000000} iops=${DEMO_IOPS:-3000} seconds=${DEMO_SECONDS:-12} mb=${DEMO_MB:-3072}
 segment=3 # the load opens its file anew this often: an open file keeps the readahead it began with
-patterns=(sequential mmap-random mixed)
+patterns=(sequential mmap-random runs-64k runs-256k) # the last two are mixed: short runs, then a jump
 declare -A device_mb app_mb kb_at_end
 
 stop() {

@@ -288,7 +288,8 @@ load_args() {
 	sequential) printf '%s\n' --ioengine=psync --rw=read --bs=128k ;;
 	mmap-random) printf '%s\n' --ioengine=mmap --rw=randread --bs=4k ;;
 	# Runs of 64 KB, each from a random place.
-	mixed) printf '%s\n' --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=4k ;;
+	mixed | runs-64k) printf '%s\n' --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=4k ;;
+	runs-256k) printf '%s\n' --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=16k ;;
 	interleaved)
 		printf '%s\n' --ioengine=psync --rw=read --bs=128k --numjobs=8 \
 			--size=12% --offset_increment=12%
