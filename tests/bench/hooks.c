@@ -17,10 +17,44 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
+#include "loader/bdi.h"
+
 #define ROUNDS_MAX 1000
 #define SETTLE_NS 50000000ULL
 
 static struct bpf_object *empty, *real, *latency, *layer;
+
+/* --- is what was measured the work itself? --- */
+
+struct seen {
+	char name[BDI_NAME_LEN];
+	__u64 windows, iops;
+};
+
+static int see(const struct bdi_state *st, void *arg)
+{
+	struct seen *seen = arg;
+
+	if (strncmp(st->name, seen->name, BDI_NAME_LEN) != 0)
+		return 0;
+	seen->windows = st->stats.windows;
+	seen->iops = st->features[FEATURE_IOPS];
+	return 1;
+}
+
+/* A hook that returned early would be cheap: it must have counted the reads and closed windows. */
+static void check_counted(const char *device)
+{
+	struct maps maps = {.bdis = bench_map(real, "bdis")};
+	struct seen seen = {0};
+
+	if (bdi_resolve(device, seen.name))
+		die("%s has no bdi", device);
+	if (maps_each_bdi(&maps, see, &seen) != 1 || !seen.windows || seen.iops < 1000)
+		die("the block hook has not counted the reads of %s", device);
+	figure_one("counted_windows", (double)seen.windows);
+	figure_one("counted_iops", (double)seen.iops);
+}
 
 /* --- time per event --------------------------------------------------------------------------- */
 
@@ -95,6 +129,7 @@ static void cost(const char *device, unsigned long ms, unsigned long rounds)
 			bpf_link__destroy(links[--n]);
 	}
 	readers_stop(&readers);
+	check_counted(device);
 	close(stats);
 	figure(latency ? "latency_above_ns" : "cost_above_ns", above, rounds);
 	figure(latency ? "latency_ours_ns" : "cost_ours_ns", ours, rounds);
@@ -161,6 +196,7 @@ static void iops(const char *device, unsigned long ms, unsigned long pairs)
 		ratio(&hook_pairs, i, got[EMPTY], got[NOTHING]);
 	}
 	readers_stop(&readers);
+	check_counted(device);
 	figure("iops_empty_ratio", empty_pairs.second, pairs);
 	figure("iops_empty_cpu_ratio", empty_pairs.cpu, pairs);
 	figure("iops_nothing_ratio", nothing_pairs.second, pairs);

@@ -231,7 +231,7 @@ row_latency() {
 
 row_iops() {
 	fast_disk || return
-	measure hooks iops "$DISK" "$WEIGHTS" "$(by_quick 200 150)" "$(by_quick 80 10)" || return
+	measure hooks iops "$DISK" "$WEIGHTS" "$(by_quick 150 150)" "$(by_quick 100 10)" || return
 	percent 'IOPS lost against an empty program' iops_empty_ratio 2
 	percent '  by reads per second of processor time' iops_empty_cpu_ratio
 	percent 'IOPS lost against nothing attached' iops_nothing_ratio
