@@ -46,7 +46,8 @@ C_ALL = -std=gnu11 -ffp-contract=off $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LDFLAGS += -Wl,--as-needed
 # The prefix map keeps source text out of the BTF. -Oz: small, and as fast (docs/figures.md), since
 # what pays to be unrolled or inlined says so itself.
-BPF_CFLAGS := -g -Oz -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
+BPF_OPT := -Oz
+BPF_CFLAGS := -g $(BPF_OPT) -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
 	-fdebug-prefix-map=bpf=src -MMD -MP \
 	-I$(if $(MULTIARCH),/usr/include/$(MULTIARCH),/usr/include) -I.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
