@@ -276,7 +276,7 @@ row_close() {
 	row 'window close, 2 CPUs touched' close_ns us 0.001 2
 	row '  with a shadow model' close_shadow_ns us 0.001 2
 	row "  both models at the format's limits" close_limits_ns us 0.001
-	row '  (making totals up, not taken off)' close_counting_ns us 0.001
+	row '  (making totals up, taken off)' close_counting_ns us 0.001
 }
 
 # events KEY READERS COUNT
