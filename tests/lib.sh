@@ -494,9 +494,9 @@ reached() {
 # random_disk ORIGINAL: a loop device with ext4 and data, throttled, at this readahead. Sets
 # RANDOM_KB, what mmap random brings it to; random_load starts the load.
 random_disk() {
-	make_loop 448
+	make_loop 1152
 	make_fs "$LOOP" ext4
-	fill_file "$MNT/data" 384
+	fill_file "$MNT/data" 1024 # 40 s at the rate below; what is cached then is not read again
 	need_throttle 24000000 1500
 	set_kb "$1"
 }

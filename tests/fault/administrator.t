@@ -23,6 +23,8 @@ for by_hand in 96 128; do
 done
 
 # Committing a queue limit makes the kernel compute ra_pages anew (block/blk-settings.c).
+stop_load
+random_load
 limit=/sys/block/$NAME/queue/max_sectors_kb
 before=$(<"$limit")
 echo $((before / 2)) >"$limit" || die "cannot write $limit"
