@@ -30,7 +30,7 @@
 #define COUNTER_LIST(X)                                         \
 	X(BLOCK_READS, "block_reads") /* block hook */          \
 	X(BLOCK_READ_BYTES, "block_read_bytes")                 \
-	X(BLOCK_DISTANCE_BYTES, "block_distance_bytes")         \
+	X(BLOCK_DISTANCE_SECTORS, "block_distance_sectors")     \
 	X(BLOCK_JUMPS, "block_jumps")                           \
 	X(BLOCK_CONTINUED, "block_continued")                   \
 	X(BLOCK_RAHEAD_READS, "block_rahead_reads")             \
@@ -309,6 +309,7 @@ struct bdi_stats {
 
 #define BDI_FS_SEEN (1U << 0)  /* a file system reads through it */
 #define BDI_ELIGIBLE (1U << 1) /* within the configured scope at the last evaluation */
+#define BDI_NAMELESS (1U << 2) /* its name does not fit: never acted upon */
 
 struct bdi_state {
 	__u64 bdi_id;    /* 0: free slot */
@@ -359,9 +360,10 @@ _Static_assert(sizeof(struct bdi_state) <= 2304, "256 of them beside the rest wi
 /* --- ring-buffer events -------------------------------------------------------------------- */
 
 enum event_reason {
-	EVENT_DECISION = 1, /* wanted_kb is unanswered */
-	EVENT_FOREIGN = 2,  /* ra_pages is not what was accepted */
-	EVENT_RETRY = 3,    /* a refusal's back-off is over */
+	EVENT_DECISION = 1,   /* wanted_kb is unanswered */
+	EVENT_FOREIGN = 2,    /* ra_pages is not what was accepted */
+	EVENT_RETRY = 3,      /* a refusal's back-off is over */
+	EVENT_TABLE_FULL = 4, /* of no bdi: are there originals of devices that have left? */
 };
 
 /* Ring `events`. Levels, not edges: the newest of a bdi is all that counts. */

@@ -81,7 +81,8 @@ static __always_inline void slot_init(struct bdi_state *st, struct backing_dev_i
 	st->model_checksum = st->model_generation = 0;
 	st->decision_seq = now; /* never one that an answer to an earlier slot of this bdi has */
 	st->decided_ns = st->last_event_ns = st->evaluated_ns = 0;
-	st->sources = st->flags = 0;
+	st->sources = 0;
+	st->flags = fits ? 0 : BDI_NAMELESS;
 	st->ra_kb = bdi->ra_pages * PAGE_KB;
 	st->wanted_kb = st->nr_hops = st->ring_head = st->confirm = 0;
 	st->window_calls = 0;
@@ -91,6 +92,30 @@ static __always_inline void slot_init(struct bdi_state *st, struct backing_dev_i
 	st->hop_class = st->previous_hop_class = st->shadow_class = st->old_class = CLASS_NONE;
 	st->nr_outputs = st->limits_changed = st->model_fault = 0;
 	st->bdi_id = id;
+}
+
+/*
+ * Wakes the helper, at most once per dwell: it forgets the originals of devices that have left,
+ * which is all that can hold a slot for good.
+ */
+static __always_inline void tell_table_full(struct allocator *alloc, __u64 now)
+{
+	struct event *e;
+	__u32 i;
+
+	COUNT(table_full);
+	if (now - alloc->told_ns < DEFAULT_DWELL_NS)
+		return;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e)
+		return;
+	for (i = 0; i < sizeof(*e) / 8; i++)
+		((__u64 *)e)[i] = 0;
+	e->abi_version = BPFAHEAD_ABI_VERSION;
+	e->reason = EVENT_TABLE_FULL;
+	e->time_ns = now;
+	bpf_ringbuf_submit(e, 0);
+	alloc->told_ns = now;
 }
 
 /* A slot for a bdi that has none: free, or of the bdi idle longest. NO_SLOT if there is no room. */
@@ -117,18 +142,23 @@ static __noinline __u32 slot_take(struct backing_dev_info *bdi, __u64 id)
 	known = bpf_map_lookup_elem(&bdi_slots, &id);
 	if (known) { /* given by another CPU between the look-up and the lock */
 		v.slot = *known;
-		goto unlock;
+		st = bpf_map_lookup_elem(&bdis, &v.slot);
+		if (st && st->bdi_id == id)
+			goto unlock;
+		v.slot = NO_SLOT;
 	}
 	v.now_ns = bpf_ktime_get_ns();
 	v.idle_ns = setting(c->hop_ns, DEFAULT_HOP_NS, 10 * MS, 10000 * MS);
 	st = bpf_map_lookup_elem(&bdis, &home);
 	if (st && !st->bdi_id)
 		v.slot = home;
-	else
+	else if (alloc->full_jiffy != bpf_jiffies64())
 		bpf_loop(BDI_SLOTS, look_for_room, &v, 0);
+	if (v.slot == NO_SLOT)
+		alloc->full_jiffy = bpf_jiffies64();
 	st = bpf_map_lookup_elem(&bdis, &v.slot);
 	if (!st || __sync_val_compare_and_swap(&st->claim, 0, 1)) {
-		COUNT(table_full);
+		tell_table_full(alloc, v.now_ns);
 		v.slot = NO_SLOT;
 		goto unlock;
 	}
@@ -141,65 +171,68 @@ static __noinline __u32 slot_take(struct backing_dev_info *bdi, __u64 id)
 	if (bpf_map_update_elem(&bdi_slots, &id, &v.slot, BPF_ANY)) {
 		st->bdi_id = 0;
 		v.slot = NO_SLOT;
+	} else {
+		COUNT(slots_taken);
 	}
-	COUNT(slots_taken);
-	st->claim = 0;
+	RELEASE(st->claim);
 unlock:
-	alloc->lock = 0;
+	RELEASE(alloc->lock);
 	return v.slot;
-}
-
-/* This CPU begins to count for a bdi in a slot: its totals start at 0, and it joins the mask. */
-static __always_inline void adopt_counters(struct bdi_counters *c, struct bdi_state *st, __u64 id)
-{
-	__u32 cpu = bpf_get_smp_processor_id(), i;
-
-	c->bdi_id = 0;
-	c->last_end = 0;
-	c->stream_next = 0;
-	for (i = 0; i < STREAMS; i++)
-		c->stream_end[i] = 0;
-	for (i = 0; i < COUNTERS_MAX; i++)
-		c->total[i] = 0;
-	c->slot_seq = st->slot_seq;
-	__sync_fetch_and_or(&st->cpu_mask[(cpu / 64) % CPU_MASK_WORDS], 1ULL << (cpu % 64));
-	c->bdi_id = id;
 }
 
 /* --- the deadline of a hop -------------------------------------------------------------------- */
 
-/* Ends a hop that is over, unless another CPU or another hop on this one is at it. */
-static __always_inline void try_hop_end(struct backing_dev_info *bdi, struct request_queue *q,
-					struct bdi_state *st, __u32 slot, __u64 now, bool idle)
+/* Queue limits in one number, so that a change of any of them shows. 0: no queue. */
+static __always_inline __u64 limits_signature(struct request_queue *q)
 {
+	__u64 mix = q->limits.max_hw_sectors;
+
+	mix = mix * 31 + q->limits.max_sectors;
+	mix = mix * 31 + q->limits.io_opt;
+	mix = mix * 31 + q->limits.max_discard_sectors;
+	if (bpf_core_field_exists(q->limits.max_user_sectors))
+		mix = mix * 31 + q->limits.max_user_sectors;
+	if (bpf_core_field_exists(q->limits.features))
+		mix = mix * 31 + q->limits.features;
+	return mix;
+}
+
+/*
+ * Ends a hop that is over, unless another CPU or another hop on this one is at it: then false.
+ */
+static __always_inline bool try_hop_end(struct backing_dev_info *bdi, struct request_queue *q,
+					struct bdi_state *st, __u64 id, __u32 slot, __u64 now,
+					bool idle)
+{
+	bool done = false;
 	struct scratch *s;
 	__u32 zero = 0;
 
 	s = bpf_map_lookup_elem(&scratch, &zero);
 	if (!s)
-		return;
+		return false;
 	if (__sync_val_compare_and_swap(&s->busy, 0, 1)) {
 		COUNT(scratch_busy);
-		return;
+		return false;
 	}
 	if (__sync_val_compare_and_swap(&st->claim, 0, 1)) {
 		COUNT(claim_busy);
 		goto out;
 	}
-	if (idle || now >= st->hop_deadline_ns) {
+	if (st->bdi_id == id && (idle || now >= st->hop_deadline_ns)) {
 		s->in.now_ns = now;
 		s->in.ra_pages = bdi->ra_pages;
 		s->in.idle = idle;
 		s->in.io_opt = q->limits.io_opt;
 		s->in.max_sectors = q->limits.max_sectors;
-		s->in.limits_sig = (__u64)q->limits.max_hw_sectors << 32 ^
-				   (__u64)s->in.max_sectors << 24 ^ (__u64)q->limits.io_min << 12 ^
-				   s->in.io_opt;
+		s->in.limits_sig = limits_signature(q);
 		hop_end(slot);
 	}
-	st->claim = 0;
+	done = true;
+	RELEASE(st->claim);
 out:
-	s->busy = 0;
+	RELEASE(s->busy);
+	return done;
 }
 
 /* At most once a jiffy per CPU and bdi. Returns the totals to add to, NULL if there are none. */
@@ -219,6 +252,8 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 	if (!c || !st || !conf)
 		return NULL;
 	if (st->bdi_id != id) { /* not in its home slot */
+		if (c->bdi_id == id)
+			c->bdi_id = 0; /* it was, once */
 		where = bpf_map_lookup_elem(&bdi_slots, &id);
 		slot = where ? *where : slot_take(bdi, id);
 		c = bpf_map_lookup_elem(&counters, &slot);
@@ -232,7 +267,8 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 		__sync_fetch_and_or(&st->sources, source);
 	if (~st->flags & flags)
 		st->flags |= flags;
-	if (!st->sysfs_ino && st->name[0])
+	/* Followed, not kept: 0 once the device has left while a file system still reads. */
+	if (!(st->flags & BDI_NAMELESS))
 		st->sysfs_ino = bdi->dev->kobj.sd->id;
 
 	now = bpf_ktime_get_ns();
@@ -240,8 +276,9 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 	st->last_seen_ns = now;
 	idle = (__s64)(now - last_seen) >
 	       (__s64)setting(conf->idle_ns, DEFAULT_IDLE_NS, 10 * MS, 600000 * MS);
-	if (idle || now >= st->hop_deadline_ns)
-		try_hop_end(bdi, q, st, slot, now, idle);
+	if ((idle || now >= st->hop_deadline_ns) && !try_hop_end(bdi, q, st, id, slot, now, idle) &&
+	    idle)
+		st->last_seen_ns = last_seen; /* the next event finds the idle spell again */
 	c->jiffy = bpf_jiffies64();
 	return c;
 }

@@ -39,8 +39,10 @@ struct backing_dev_info {
 struct queue_limits {
 	unsigned int max_hw_sectors;
 	unsigned int max_sectors;
-	unsigned int io_min;
 	unsigned int io_opt;
+	unsigned int max_user_sectors; /* since 6.9 */
+	unsigned int max_discard_sectors;
+	unsigned int features; /* since 6.11 */
 } CORE;
 
 struct request_queue {
@@ -104,6 +106,20 @@ struct readahead_control {
 enum req_flag_bits {
 	__REQ_RAHEAD = 19, /* moves between releases: always through bpf_core_enum_value() */
 };
+
+/* Its positions have a page each (kernel/bpf/ringbuf.c): this is how BTF tells the page size. */
+struct bpf_ringbuf {
+	unsigned long consumer_pos;
+	unsigned long producer_pos;
+} CORE;
+
+#define PAGE_KB                                                              \
+	((__u32)(bpf_core_field_offset(struct bpf_ringbuf, producer_pos) -   \
+		 bpf_core_field_offset(struct bpf_ringbuf, consumer_pos)) >> \
+	 10)
+
+/* A claim is given back in order: a plain store is no release on arm64. */
+#define RELEASE(word) ((void)__sync_lock_test_and_set(&(word), 0))
 
 #define REQ_OP_MASK 0xffU /* include/linux/blk_types.h: REQ_OP_BITS is 8 */
 #define REQ_OP_READ 0U

@@ -14,7 +14,6 @@
 #include "maps.bpf.h"
 #include "../loader/defaults.h"
 
-#define PAGE_KB 4       /* the smallest page; the helper rounds to the real one and reads back */
 #define HOP_MIN_CALLS 2 /* a hop with fewer lasts longer, up to its share of stretch_ns */
 #define DIRECT_SHARE 64 /* fewer page-cache reads than one in so many change nothing */
 #define CPUS_FOLDED (CPU_MASK_WORDS * 64)
@@ -37,7 +36,6 @@ static __always_inline void read_settings(const struct config *c, struct setting
 	s->window_ns = setting(c->window_ns, DEFAULT_WINDOW_NS, s->hop_ns, HOPS_MAX * s->hop_ns);
 	s->hops = s->window_ns / s->hop_ns;
 	s->stretch_ns = setting(c->stretch_ns, DEFAULT_STRETCH_NS, s->window_ns, 600000 * MS);
-	s->idle_ns = setting(c->idle_ns, DEFAULT_IDLE_NS, s->hop_ns, 600000 * MS);
 	s->dwell_ns = setting(c->dwell_ns, DEFAULT_DWELL_NS, 10 * MS, 3600000 * MS);
 	s->margin = setting(c->margin < 0 ? 0 : c->margin, DEFAULT_MARGIN, 1, LOGIT_MAX);
 	s->confirm = setting(c->confirm, DEFAULT_CONFIRM, 1, 1000);
@@ -130,7 +128,8 @@ __attribute__((noinline)) int part_since(__u32 slot, __u32 back, struct part *p)
 	const struct snapshot *from;
 	struct bdi_state *st;
 	struct scratch *s;
-	__u32 zero = 0, i;
+	/* Features count in pages of 4 KB, whatever the kernel's are: one model serves all. */
+	__u32 zero = 0, i, scale = PAGE_KB / 4;
 	__u64 sign;
 
 	st = bpf_map_lookup_elem(&bdis, &slot);
@@ -140,13 +139,17 @@ __attribute__((noinline)) int part_since(__u32 slot, __u32 back, struct part *p)
 	from = &st->ring[(st->ring_head - back) & (HOPS_MAX - 1)];
 	p->class_id = CLASS_NONE;
 	p->margin = 0;
-	p->w.ra_pages = s->in.ra_pages;
+	p->w.ra_pages = s->in.ra_pages * scale;
 	p->w.span_ns = s->sum.time_ns - from->time_ns;
 	sign = p->w.span_ns;
 	for (i = 0; i < COUNTERS_MAX; i++) {
 		p->w.delta[i] = s->sum.total[i] - from->total[i];
 		sign |= p->w.delta[i];
 	}
+	p->w.delta[COUNTER_SYNC_PAGES] *= scale;
+	p->w.delta[COUNTER_ASYNC_PAGES] *= scale;
+	p->w.delta[COUNTER_ORDER_PAGES] *= scale;
+	p->w.delta[COUNTER_ORDER_RA_PAGES] *= scale;
 	p->calls = count_calls(&p->w, s->sources);
 	return (__s64)sign < 0 ? -1 : 0;
 }
@@ -263,7 +266,7 @@ __attribute__((noinline)) int hop_classify(__u32 slot)
 		forget_confirming(st);
 		st->stats.shadow_windows = st->stats.shadow_agreed = 0;
 	}
-	if (s->window.calls < s->set.min_calls) {
+	if (!s->fresh || s->window.calls < s->set.min_calls) {
 		st->stats.abstained++;
 		return 0;
 	}
@@ -277,7 +280,8 @@ __attribute__((noinline)) int hop_classify(__u32 slot)
 			if (part_since(slot, 1, &s->window))
 				return -1;
 			features_compute(&s->window.w, &s->window.f);
-			classify(s, &s->window);
+			if (s->window.calls >= s->set.min_calls)
+				classify(s, &s->window);
 		}
 	}
 	remember_logits(st, s);
@@ -288,14 +292,11 @@ __attribute__((noinline)) int hop_classify(__u32 slot)
 
 static __always_inline bool eligible(const struct bdi_state *st, const struct config *c)
 {
-	struct bdi_name name;
-
 	if (!st->sysfs_ino)
 		return false; /* no directory in sysfs: nothing to write to */
 	if (c->scope == SCOPE_ALL || (c->scope == SCOPE_MOUNTED && st->flags & BDI_FS_SEEN))
 		return true;
-	__builtin_memcpy(name.name, st->name, sizeof(name.name));
-	return bpf_map_lookup_elem(&listed, &name);
+	return bpf_map_lookup_elem(&listed, st->name);
 }
 
 /* KB that the policy gives the decided class; 0 leaves readahead alone. */
@@ -311,7 +312,7 @@ static __always_inline __u32 wanted_kb(const struct bdi_state *st, const struct 
 	if (class_id >= CLASSES_MAX || !original_kb)
 		return 0;
 	row = bpf_map_lookup_elem(&policy, &id);
-	if (!row || !row->ra_kb[class_id & (CLASSES_MAX - 1)])
+	if (!row)
 		row = bpf_map_lookup_elem(&policy, &default_id);
 	if (!row)
 		return 0;
@@ -390,7 +391,7 @@ static __always_inline __u32 event_due(struct bdi_state *st, const struct scratc
 		return 0;
 	if (foreign)
 		return EVENT_FOREIGN;
-	if (a->decision_seq != st->decision_seq)
+	if (a->status == APPLIED_NONE || a->decision_seq != st->decision_seq)
 		return EVENT_DECISION;
 	if (a->status == APPLIED_REFUSED && s->in.now_ns >= a->retry_ns)
 		return EVENT_RETRY;
@@ -445,11 +446,14 @@ __attribute__((noinline)) int hop_decide(__u32 slot)
 		st->limits_sig = s->in.limits_sig;
 	if (!eligible(st, c)) {
 		st->flags &= ~BDI_ELIGIBLE;
+		st->confirm = 0;
 		return 0;
 	}
 	st->flags |= BDI_ELIGIBLE;
-	if (s->set.mode != MODE_ACT && s->set.mode != MODE_RECOMMEND)
+	if (s->set.mode != MODE_ACT && s->set.mode != MODE_RECOMMEND) {
+		st->confirm = 0;
 		return 0;
+	}
 	if (confirmed(st, s)) {
 		st->old_class = st->decided_class;
 		st->decided_class = st->candidate_class;
@@ -471,7 +475,7 @@ __attribute__((noinline)) int hop_decide(__u32 slot)
 	return 0;
 }
 
-static __always_inline void record_part(struct window_part *out, const struct part *p)
+static __noinline void record_part(struct window_part *out, const struct part *p)
 {
 	__u32 i;
 
@@ -542,8 +546,14 @@ __attribute__((noinline)) int hop_windows(__u32 slot)
 		st->hop_deadline_ns = s->in.now_ns + s->set.hop_ns / 4;
 		return 0;
 	}
+	s->fresh = s->hop.calls > 0;
 	/* The hop reaches back as far as min_calls needs; the window as far as it may. */
 	s->span = st->nr_hops < s->set.hops ? st->nr_hops : s->set.hops;
+	for (back = HOPS_MAX - 1; back; back--)
+		if (back + 1 == s->span &&
+		    s->in.now_ns - st->ring[(st->ring_head - back) & (HOPS_MAX - 1)].time_ns >
+			    s->set.stretch_ns)
+			s->span = back;
 	for (back = 1; back < HOPS_MAX; back++) {
 		if (s->hop.calls >= s->set.min_calls || back >= s->span)
 			break;
@@ -579,7 +589,7 @@ __attribute__((noinline)) int hop_end(__u32 slot)
 	st->ra_kb = s->in.ra_pages * PAGE_KB;
 	st->hop_deadline_ns = s->in.now_ns + s->set.hop_ns;
 	if (s->set.mode == MODE_EMERGENCY) {
-		st->nr_hops = 0;
+		st->nr_hops = st->confirm = 0;
 		return 0;
 	}
 	if (sum_cpus(slot))

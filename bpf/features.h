@@ -84,7 +84,7 @@ PURE_FN int features_compute(const struct window *w, struct mlp_features *featur
 	calls = window_readahead_calls(w);
 	starts = sync + around; /* windows that no marker announced */
 
-	f[FEATURE_AVG_DISTANCE_BYTES] = feature_mean(d[COUNTER_BLOCK_DISTANCE_BYTES], reads);
+	f[FEATURE_AVG_DISTANCE_BYTES] = feature_mean(d[COUNTER_BLOCK_DISTANCE_SECTORS], reads) << 9;
 	f[FEATURE_JUMP_RATIO] = feature_ratio(d[COUNTER_BLOCK_JUMPS], reads, 0);
 	f[FEATURE_AVG_IO_BYTES] = feature_mean(d[COUNTER_BLOCK_READ_BYTES], reads);
 	f[FEATURE_SEQ_RATIO] = RATIO_ONE - f[FEATURE_JUMP_RATIO];

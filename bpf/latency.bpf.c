@@ -23,23 +23,23 @@ int BPF_PROG(block_rq_complete, struct request *rq)
 	if (!id)
 		return 0;
 	slot = id & (BDI_SLOTS - 1);
-	c = bpf_map_lookup_elem(&counters, &slot);
-	if (!c)
-		return 0;
-	if (c->bdi_id != id) {
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	if (st && st->bdi_id != id) {
 		where = bpf_map_lookup_elem(&bdi_slots, &id);
 		if (!where)
 			return 0;
 		slot = *where;
-		c = bpf_map_lookup_elem(&counters, &slot);
-		if (!c || c->bdi_id != id)
-			return 0;
-	}
-	c->total[COUNTER_LATENCY_NS] += bpf_ktime_get_ns() - began;
-	if (!c->total[COUNTER_LATENCY_READS]++) {
 		st = bpf_map_lookup_elem(&bdis, &slot);
-		if (st)
-			__sync_fetch_and_or(&st->sources, SOURCE_LATENCY);
 	}
+	c = bpf_map_lookup_elem(&counters, &slot);
+	if (!c || !st || st->bdi_id != id)
+		return 0;
+	/* Completions may come to a CPU that submits nothing. */
+	if (c->bdi_id != id || c->slot_seq != st->slot_seq)
+		adopt_counters(c, st, id);
+	if (~st->sources & SOURCE_LATENCY)
+		__sync_fetch_and_or(&st->sources, SOURCE_LATENCY);
+	c->total[COUNTER_LATENCY_NS] += bpf_ktime_get_ns() - began;
+	c->total[COUNTER_LATENCY_READS]++;
 	return 0;
 }

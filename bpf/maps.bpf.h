@@ -23,7 +23,7 @@ struct hop_input {
 
 /* Settings in force: the configured ones, defaults where they are 0, within bounds. */
 struct settings {
-	__u64 hop_ns, window_ns, stretch_ns, idle_ns, dwell_ns;
+	__u64 hop_ns, window_ns, stretch_ns, dwell_ns;
 	__s32 margin;
 	__u32 confirm, min_calls, floor_kb, cap_kb, hops, mode;
 };
@@ -45,7 +45,9 @@ struct scratch {
 	struct snapshot sum;
 	struct part window, hop;
 	__u32 span;    /* hops in the window, this one included */
+	__u32 fresh;   /* calls since the last boundary: without one nothing is confirmed */
 	__u32 sources; /* that the model needs; without a model, those that have spoken */
+	__u32 pad;
 	struct mlp_scratch mlp;
 	struct model model;
 };
@@ -53,12 +55,15 @@ struct scratch {
 struct allocator {
 	__u64 lock; /* 1 while a CPU gives or takes a slot */
 	__u64 next_slot_seq;
+	__u64 full_jiffy; /* no slot was free then: not looked for again in it */
+	__u64 told_ns;    /* when the helper was last told that the table is full */
 };
 
 /* dev_t of disks and partitions -> bdi id, for reads of raw devices through the page cache. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH); /* an LRU of this size would serve 4 CPUs (before 6.16) */
 	__uint(max_entries, 512);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, __u64);
 } bdevs SEC(".maps");
@@ -148,18 +153,23 @@ struct {
 	__type(value, struct allocator);
 } allocator SEC(".maps");
 
-static __always_inline struct global_stats *global_stats(void)
+enum global_stat {
+#define X(name, text) STAT_##name,
+	GLOBAL_STAT_LIST(X)
+#undef X
+		NR_GLOBAL_STATS
+};
+
+/* Adds one to a field of struct global_stats, which is so many counters in a row. */
+static __noinline void count_stat(__u32 stat)
 {
 	__u32 zero = 0;
+	__u64 *s = bpf_map_lookup_elem(&stats, &zero);
 
-	return bpf_map_lookup_elem(&stats, &zero);
+	if (s && stat < NR_GLOBAL_STATS)
+		s[stat]++;
 }
 
-#define COUNT(name)                                       \
-	do {                                              \
-		struct global_stats *g_ = global_stats(); \
-		if (g_)                                   \
-			g_->name++;                       \
-	} while (0)
+#define COUNT(name) count_stat(STAT_##name)
 
 #endif /* BPFAHEAD_MAPS_BPF_H */

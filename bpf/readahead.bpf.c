@@ -42,15 +42,24 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Lets raw-device reads through the page cache find the bdi: the dev_t is all they show. */
-static __noinline void learn_bdev(struct block_device *bdev, __u64 id)
+/* Forgets a device whose bdi has no slot any more. */
+static long forget_bdev(void *map, __u32 *dev, __u64 *id, void *context)
 {
-	__u32 dev = bdev->bd_dev;
+	if (!bpf_map_lookup_elem(&bdi_slots, id))
+		bpf_map_delete_elem(&bdevs, dev);
+	return 0;
+}
+
+/* Lets raw-device reads through the page cache find the bdi: the dev_t is all they show. */
+static __noinline void learn_bdev(__u32 dev, __u64 id)
+{
 	__u64 *known;
 
 	known = bpf_map_lookup_elem(&bdevs, &dev);
-	if (!known || *known != id)
-		bpf_map_update_elem(&bdevs, &dev, &id, BPF_ANY);
+	if (known && *known == id)
+		return;
+	if (bpf_map_update_elem(&bdevs, &dev, &id, BPF_ANY))
+		bpf_for_each_map_elem(&bdevs, forget_bdev, NULL, 0);
 }
 
 /* Does a read continue one of the last few streams? Either way its end is remembered. */
@@ -99,13 +108,15 @@ int BPF_PROG(block_bio_queue, struct bio *bio)
 	end = start + (size >> 9);
 	if (c->last_end) {
 		distance = start > c->last_end ? start - c->last_end : c->last_end - start;
-		c->total[COUNTER_BLOCK_DISTANCE_BYTES] += distance << 9;
+		c->total[COUNTER_BLOCK_DISTANCE_SECTORS] += distance;
 		if (distance > JUMP_SECTORS)
 			c->total[COUNTER_BLOCK_JUMPS]++;
-	} else {
-		learn_bdev(bio->bi_bdev, id);
 	}
 	c->last_end = end;
+	if (unlikely(c->last_dev != bio->bi_bdev->bd_dev)) {
+		c->last_dev = bio->bi_bdev->bd_dev;
+		learn_bdev(c->last_dev, id);
+	}
 	if (continues_stream(c, start, end))
 		c->total[COUNTER_BLOCK_CONTINUED]++;
 	if (bio->bi_opf & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_RAHEAD))

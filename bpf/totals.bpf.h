@@ -14,7 +14,7 @@ struct bdi_counters {
 	__u64 last_end;            /* sector after the last block read; 0: none yet */
 	__u64 stream_end[STREAMS]; /* the same of the last few streams */
 	__u32 stream_next;         /* the one to forget next */
-	__u32 pad;
+	__u32 last_dev;            /* dev_t of the last read: the map bdevs knows it */
 	__u64 total[COUNTERS_MAX];
 };
 
@@ -39,5 +39,23 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } bdi_slots SEC(".maps");
+
+/* This CPU begins to count for a bdi in a slot: its totals start at 0, and it joins the mask. */
+static __noinline void adopt_counters(struct bdi_counters *c, struct bdi_state *st, __u64 id)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), i;
+
+	c->bdi_id = 0;
+	c->last_end = 0;
+	c->last_dev = 0;
+	c->stream_next = 0;
+	for (i = 0; i < STREAMS; i++)
+		c->stream_end[i] = 0;
+	for (i = 0; i < COUNTERS_MAX; i++)
+		c->total[i] = 0;
+	c->slot_seq = st->slot_seq;
+	__sync_fetch_and_or(&st->cpu_mask[(cpu / 64) % CPU_MASK_WORDS], 1ULL << (cpu % 64));
+	c->bdi_id = id;
+}
 
 #endif /* BPFAHEAD_TOTALS_BPF_H */

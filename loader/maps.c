@@ -27,7 +27,7 @@ static const struct map_shape shapes[] = {
 	{"bdis", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bdi_state)},
 	{"counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, ANY},
 	{"bdi_slots", BPF_MAP_TYPE_HASH, 8, 4},
-	{"bdevs", BPF_MAP_TYPE_LRU_HASH, 4, 8},
+	{"bdevs", BPF_MAP_TYPE_HASH, 4, 8},
 	{"models", BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4},
 	{"config", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct config)},
 	{"policy", BPF_MAP_TYPE_HASH, 8, sizeof(struct policy_row)},

@@ -206,6 +206,50 @@ static void idle_spell_is_thrown_away(void **state)
 	assert_int_equal(st.window_class, 1);
 }
 
+/* One burst, then writes or O_DIRECT reads alone: they end hops, but confirm nothing. */
+static void silence_confirms_nothing(void **state)
+{
+	(void)state;
+	config.confirm = 2;
+	set_config(&config);
+	sequential();
+	assert_int_equal(st.confirm, 1);
+	calls_for(5 * HOP, 0, 0);
+	assert_int_equal(st.window_class, CLASS_NONE);
+	assert_int_equal(st.confirm, 0);
+	calls_for(5 * HOP, 0, 0);
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	sequential();
+	sequential();
+	assert_int_equal(st.decided_class, 0);
+}
+
+/* A hop ends only at an event; the window reaches back no further than stretch all the same. */
+static void window_is_no_longer_than_stretch(void **state)
+{
+	(void)state;
+	calls_for(15 * HOP, 5, 5);
+	calls_for(15 * HOP, 4, 5);
+	assert_int_equal(st.window_span_ns, 15 * HOP);
+	assert_int_equal(st.window_calls, 9);
+}
+
+/* A restart at a change of pattern leaves few calls: too few to answer for. */
+static void restart_needs_calls_too(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	for (h = 0; h < 3; h++)
+		calls(100, 0);
+	config.min_calls = 300;
+	set_config(&config);
+	for (h = 0; h < 4; h++) {
+		calls(0, 100);
+		assert_true(st.window_class == CLASS_NONE || st.window_calls >= 300);
+	}
+}
+
 static void negative_window_is_discarded(void **state)
 {
 	const __u64 lost[COUNTERS_MAX] = {[COUNTER_ASYNC_CALLS] = -1000ULL};
@@ -728,7 +772,7 @@ static void clamps(void **state)
 	}
 }
 
-/* A row of the bdi's own comes first, class by class; a class without a row is left alone. */
+/* A row of the bdi's own takes the place of the default row; a class at 0 is left alone. */
 static void own_row_first(void **state)
 {
 	struct policy_row own = {.ra_kb = {[0] = 1024}};
@@ -739,18 +783,23 @@ static void own_row_first(void **state)
 	set_policy(id, &own);
 	sequential();
 	assert_int_equal(st.wanted_kb, 1024);
+	/* A class that it leaves alone is left alone, whatever the default row says. */
 	random_reads();
 	random_reads();
-	random_reads();
-	assert_int_equal(st.decided_class, 1);
-	assert_int_equal(st.wanted_kb, RANDOM_KB);
-	policy.ra_kb[1] = 0;
-	set_policy(DEFAULT_POLICY_ID, &policy);
-	forget_events();
 	random_reads();
 	assert_int_equal(st.decided_class, 1);
 	assert_int_equal(st.wanted_kb, 0);
+	forget_events();
+	random_reads();
 	assert_int_equal(made_up.nr_events, 0);
+	set_policy(id, NULL);
+	random_reads();
+	assert_int_equal(st.wanted_kb, RANDOM_KB);
+	policy.ra_kb[1] = 0;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	random_reads();
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(st.wanted_kb, 0);
 }
 
 /* Another policy under the same class is another decision. */
@@ -993,6 +1042,9 @@ int main(void)
 		TEST(sums_slide),
 		TEST(other_owners_totals),
 		TEST(idle_spell_is_thrown_away),
+		TEST(silence_confirms_nothing),
+		TEST(window_is_no_longer_than_stretch),
+		TEST(restart_needs_calls_too),
 		TEST(negative_window_is_discarded),
 		TEST(confirm_counts_hops_in_a_row),
 		TEST(confirm_starts_again),

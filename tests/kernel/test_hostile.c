@@ -145,7 +145,7 @@ static __u32 expected_kb(const struct watched *w, __u32 ra_kb, __u32 class_id)
 
 	if (class_id >= CLASSES_MAX || !original)
 		return 0;
-	if (w->has_own && w->own.ra_kb[class_id])
+	if (w->has_own)
 		row = &w->own;
 	if (!row->ra_kb[class_id])
 		return 0;

@@ -91,7 +91,7 @@ static void maps_fit(void **state)
 		fd = bpf_map__fd(map);
 		get_info(fd, &info);
 		empty += charged(fd);
-		if (info.type == BPF_MAP_TYPE_HASH || info.type == BPF_MAP_TYPE_LRU_HASH)
+		if (info.type == BPF_MAP_TYPE_HASH)
 			fill_hash(fd, &info);
 		bytes = charged(fd);
 		total += bytes;

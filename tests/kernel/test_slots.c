@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
+#include "../../loader/defaults.h"
 #include "made_up.h"
 
 #define FIRST_ID 5000000ULL
@@ -42,6 +43,12 @@ static int slot_of(__u64 bdi_id)
 	get_bdi(slot, &st);
 	assert_int_equal(st.bdi_id, bdi_id);
 	return (int)slot;
+}
+
+/* Room is looked for once a jiffy; the longest one is 10 ms. */
+static void next_jiffy(void)
+{
+	usleep(20000);
 }
 
 static void idle_since(__u64 bdi_id, __u64 time_ns)
@@ -188,6 +195,7 @@ static void recently_seen_stays(void **state)
 	assert_int_equal(GAINED(table_full), 1);
 	assert_int_equal(GAINED(slots_evicted), 0);
 	idle_since(FIRST_ID + 77, now_ns() - 20 * MS);
+	next_jiffy();
 	assert_int_equal(see(FIRST_ID + 1000), 1);
 	assert_int_equal(slot_of(FIRST_ID + 77), -1);
 }
@@ -199,14 +207,21 @@ static void held_originals_stay(void **state)
 	(void)state;
 	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++)
 		hold_original(id);
+	usleep((DEFAULT_DWELL_NS + 100 * MS) / 1000); /* since the test before */
+	forget_events();
 	for (id = FIRST_ID + 1000; id < FIRST_ID + 1010; id++)
 		assert_int_equal(see(id), 0);
 	assert_int_equal(GAINED(table_full), 10);
+	/* The helper is asked once to forget what has left. */
+	read_events();
+	assert_int_equal(made_up.nr_events, 1);
+	assert_int_equal(made_up.event[0].reason, EVENT_TABLE_FULL);
 	assert_int_equal(GAINED(slots_evicted), 0);
 	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++)
 		assert_true(slot_of(id) >= 0);
 	/* Given back: now it may go. */
 	set_applied(FIRST_ID + 200, NULL);
+	next_jiffy();
 	assert_int_equal(see(FIRST_ID + 1000), 1);
 	assert_int_equal(slot_of(FIRST_ID + 200), -1);
 }

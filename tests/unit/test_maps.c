@@ -55,7 +55,7 @@ static void pin_everything(void)
 	pin("bdis", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct bdi_state), BDI_SLOTS, 0, -1);
 	pin("counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 264, BDI_SLOTS, 0, -1);
 	pin("bdi_slots", BPF_MAP_TYPE_HASH, 8, 4, BDI_SLOTS, 0, -1);
-	pin("bdevs", BPF_MAP_TYPE_LRU_HASH, 4, 8, 512, 0, -1);
+	pin("bdevs", BPF_MAP_TYPE_HASH, 4, 8, 512, 0, -1);
 	pin("models", BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, NR_MODEL_SLOTS, 0, inner);
 	pin("config", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct config), 1, 0, -1);
 	pin("policy", BPF_MAP_TYPE_HASH, 8, sizeof(struct policy_row), BDI_SLOTS + 1,
