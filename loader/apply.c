@@ -135,6 +135,16 @@ static unsigned int all_keys(const struct maps *maps, __u64 *keys, unsigned int 
 	return n;
 }
 
+/* Only what is certain: a look that failed for want of a descriptor or of memory proves nothing. */
+static bool has_left(const struct applied *entry)
+{
+	int fd = bdi_open(entry->name, entry->sysfs_ino);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -ENODEV || fd == -ENOENT;
+}
+
 /* Deletes the entries of bdis that have left. */
 static void forget_departed(struct applier *a)
 {
@@ -150,7 +160,7 @@ static void forget_departed(struct applier *a)
 		if (bpf_map_lookup_elem(a->maps->applied, &keys[i], &entry))
 			continue;
 		entry.name[BDI_NAME_LEN - 1] = '\0';
-		if (bdi_sysfs_ino(entry.name) == entry.sysfs_ino)
+		if (!has_left(&entry))
 			continue;
 		bpf_map_delete_elem(a->maps->applied, &keys[i]);
 		h = handle_find(a, keys[i]);
@@ -303,7 +313,8 @@ static enum apply_outcome decide(struct applier *a, const struct event *e, struc
 		return APPLY_DROPPED;
 	config_effective(&raw, &config);
 	h = handle_get(a, bdi_id);
-	if (e->time_ns < now && now - e->time_ns > config.dwell_ns) {
+	/* The kernel program keeps to 10 ms, whatever the map says (read_settings()). */
+	if (e->time_ns < now && now - e->time_ns > config.dwell_ns && now - e->time_ns > 10000000) {
 		h->limits_changed |= e->limits_changed;
 		return APPLY_STALE;
 	}
@@ -374,8 +385,8 @@ static enum apply_outcome decide(struct applier *a, const struct event *e, struc
 		r->error = -err;
 		return APPLY_STOOD_BACK;
 	}
-	if (e->reason == EVENT_FOREIGN && !foreign)
-		return APPLY_NOOP; /* it has been put right since */
+	if (e->reason == EVENT_FOREIGN && !foreign && entry.decision_seq == e->decision_seq)
+		return APPLY_NOOP; /* it has been put right since, and no decision waits */
 	wanted = e->wanted_kb;
 	if (!wanted && reset)
 		wanted = entry.accepted_kb;
@@ -427,6 +438,7 @@ static enum apply_outcome decide(struct applier *a, const struct event *e, struc
 
 failed:
 	*tell = true;
+	h->limits_changed = limits_changed;
 	r->from_kb = e->ra_kb;
 	if (err == -ENODEV || err == -ENOENT)
 		return gone(a, h, bdi_id);
@@ -464,6 +476,10 @@ void applier_offer(struct applier *a, const void *record, size_t size)
 
 	if (size < sizeof(*e) || e->abi_version != BPFAHEAD_ABI_VERSION) {
 		a->counts[APPLY_DROPPED]++;
+		return;
+	}
+	if (e->reason == EVENT_TABLE_FULL) {
+		forget_departed(a);
 		return;
 	}
 	for (i = 0; i < a->nr_pending; i++) {
@@ -622,8 +638,7 @@ int restore_originals(const struct maps *maps, FILE *report)
 			failed++;
 			continue;
 		}
-		if (entry.status == APPLIED_STOOD_BACK &&
-		    bdi_sysfs_ino(entry.name) == entry.sysfs_ino)
+		if (entry.status == APPLIED_STOOD_BACK && !has_left(&entry))
 			continue;
 		bpf_map_delete_elem(maps->applied, &keys[i]);
 	}

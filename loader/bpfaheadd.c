@@ -269,23 +269,24 @@ int main(int argc, char **argv)
 	in_journal = getenv("JOURNAL_STREAM") != NULL;
 	argp_parse(&argp, argc, argv, 0, NULL, &pin_dir);
 
-	err = maps_open(pin_dir, &maps, &why);
-	if (err) {
-		say(LEVEL_ERROR, "%s", why);
-		maps_close(&maps);
-		return err == -ENOENT || err == -EPROTO ? EXIT_NOT_LOADED : EXIT_FAILURE;
-	}
+	/* Locked first: pins that change hands in between would leave us with maps of nobody. */
 	lock = owner_lock(pin_dir);
 	if (lock == -EBUSY) {
 		say(LEVEL_ERROR, "another bpfaheadd or `bpfahead run` is at work on %s", pin_dir);
-		status = EXIT_BUSY;
+		return EXIT_BUSY;
+	}
+	err = maps_open(pin_dir, &maps, &why);
+	if (err) {
+		say(LEVEL_ERROR, "%s", why);
+		status = err == -ENOENT || err == -EPROTO ? EXIT_NOT_LOADED : EXIT_FAILURE;
 	} else if (lock < 0) {
 		say(LEVEL_ERROR, "locking %s: %s", pin_dir, strerror(-lock));
 		status = EXIT_FAILURE;
 	} else {
 		status = run(&maps, pin_dir);
-		close(lock);
 	}
 	maps_close(&maps);
+	if (lock >= 0)
+		close(lock);
 	return status;
 }

@@ -565,6 +565,11 @@ static void departed_make_room(void **state)
 	expect(ID, APPLIED_ACCEPTED, 16, 1, 256);
 	for (i = 0; i < 16; i++)
 		assert_false(has_entry(100 + i));
+	/* The kernel program found no slot free: the same, without a decision. */
+	put_entry(100, &(struct applied){.sysfs_ino = 1, .name = "9:0"});
+	e = (struct event){.abi_version = BPFAHEAD_ABI_VERSION, .reason = EVENT_TABLE_FULL};
+	applier_offer(applier, &e, sizeof(e));
+	assert_false(has_entry(100));
 	/* Full of living ones: without room for the original nothing is written. */
 	for (i = 0; i < 16; i++) {
 		snprintf(name, sizeof(name), "8:%u", i);
