@@ -11,4 +11,4 @@ out=${1:-$top/weights}
 gen=${BPFAHEAD_GEN:-$top/build/bpfahead-gen}
 
 "$gen" train "$top/weights/data/default.csv.gz" -o "$out/default.bin" \
-	--name default --generation 1 --seed 1 --epochs 600 --patience 80
+	--name default --generation 1 --seed 1 --epochs 600 --patience 80 --weight-decay 0.1

@@ -564,7 +564,8 @@ static void print_groups(const struct groups *g, enum grouping by)
 		if (by == BY_RUN && share >= 95.0)
 			continue;
 		printf("  %-32.*s %-12s %6zu windows %7.2f %%\n", (int)group->length, group->name,
-		       class_name(group->label), group->nr_rows, share);
+		       by == BY_RUN || by == BY_WORKLOAD ? class_name(group->label) : "",
+		       group->nr_rows, share);
 	}
 }
 
