@@ -73,12 +73,12 @@ GEN_MAINS_C := $(call mains,$(GEN_C))
 GEN_MAIN_C := $(firstword $(filter gen/bpfahead-gen.c gen/bpfahead_gen.c gen/main.c gen/gen.c,$(GEN_MAINS_C)))
 GEN_TOOLS_C := $(filter-out $(GEN_MAIN_C),$(GEN_MAINS_C))
 UNIT_C := $(wildcard tests/unit/test_*.c)
-UNIT_SHARED_C := $(filter-out $(UNIT_C) $(wildcard tests/unit/fuzz_*.c),$(wildcard tests/unit/*.c))
+UNIT_SHARED_C := $(filter-out $(UNIT_C),$(wildcard tests/unit/*.c))
 KERNEL_BPF_C := $(wildcard tests/kernel/*.bpf.c)
 KERNEL_C := $(filter-out $(KERNEL_BPF_C),$(wildcard tests/kernel/*.c))
 BENCH_BPF_C := $(wildcard tests/bench/*.bpf.c)
 BENCH_C := $(filter-out $(BENCH_BPF_C),$(wildcard tests/bench/*.c))
-FUZZ_C := $(wildcard tests/fuzz/*.c tests/unit/fuzz_*.c)
+FUZZ_C := $(wildcard tests/fuzz/*.c)
 TOOLS_C := $(wildcard tests/tools/*.c)
 
 BPF_NAMES := readahead ra_tp ra_fentry latency
@@ -100,7 +100,7 @@ FUZZ := $(addprefix $(B)/fuzz/,$(notdir $(FUZZ_C:.c=)))
 
 DIRS := $(sort $(B) $(addprefix $(B)/,tests tests/unit tests/kernel asan asan/obj/loader \
 	asan/obj/gen asan/obj/tests/unit obj/loader obj/gen obj/tests/unit obj/tests/kernel \
-	obj/tests/bench helper/loader bench fuzz tap))
+	obj/tests/bench helper/loader bench fuzz fuzz/obj/loader fuzz/obj/gen fuzz/obj/tests/fuzz tap))
 $(DIRS):
 	@mkdir -p $@
 
@@ -326,16 +326,18 @@ $(TOOLS): $(B)/tests/%: tests/tools/%.c | $(B)/tests
 	$(say) LINK $@
 	$(Q)$(CC) $(C_ALL) $(LDFLAGS) $< -lm -o $@
 
-FUZZ_LIB_C := $(LOADER_LIB_C) $(GEN_LIB_C)
-$(B)/fuzz/%: tests/fuzz/%.c $(FUZZ_LIB_C) | $(B)/fuzz
+FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined
+$(B)/fuzz/obj/%.o: %.c | $(DIRS)
 	$(say) FUZZ $@
-	$(Q)$(CLANG) -std=gnu11 $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
-		-DBPFAHEAD_VERSION='"$(VERSION)"' $< $(FUZZ_LIB_C) $(CLI_LIBS) -o $@
+	$(Q)$(CLANG) $(C_ALL) $(FUZZ_CFLAGS) -DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
 
-$(B)/fuzz/%: tests/unit/%.c $(FUZZ_LIB_C) | $(B)/fuzz
-	$(say) FUZZ $@
-	$(Q)$(CLANG) -std=gnu11 $(CPPFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
-		-DBPFAHEAD_VERSION='"$(VERSION)"' $< $(FUZZ_LIB_C) $(CLI_LIBS) -o $@
+$(B)/fuzz/libbpfahead.a: $(call to,fuzz/obj,$(LOADER_LIB_C) $(GEN_LIB_C))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(FUZZ): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libbpfahead.a
+	$(say) LINK $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(LDFLAGS) $^ $(CLI_LIBS) -o $@
 
 # --- weights ---------------------------------------------------------------------------------
 
