@@ -18,7 +18,7 @@ set -euo pipefail
 # should do, and was fixed before anything was trained:
 #   sequential  runs of 1 MB and more, or whole files, however many streams are interleaved
 #   random      no stream longer than 64 KB, wherever it starts; strides and reverse reads too
-#   mixed       runs of 64 KB to 1 MB by read(2) between jumps, or longer ones by mmap; or
+#   mixed       runs of 64 KB to 1 MB by read(2) between jumps, or of 512 KB by mmap; or
 #               streams and random readers at the same time
 workloads() {
 	cat <<-'TABLE'
