@@ -47,7 +47,9 @@ int owner_check_bpffs(const char *pin_dir, const char **why)
 
 		slash = strrchr(path, '/');
 		if (err != ENOENT || !slash) {
+			/* bpf_lookup() in kernel/bpf/inode.c refuses names with a dot. */
 			*why = err == ENOENT ? "the pin directory must be an absolute path" :
+			       err == EPERM  ? "a pin directory's name takes no dots" :
 					       "the pin directory cannot be reached";
 			return -err;
 		}
