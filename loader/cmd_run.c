@@ -137,7 +137,10 @@ static void print_outcome(const char *name, const struct apply_report *report)
 		printf("%u KB already", report->to_kb);
 		break;
 	case APPLY_RECOMMENDED:
-		printf("would set %u -> %u KB", report->from_kb, report->to_kb);
+		if (report->from_kb == report->to_kb)
+			printf("%u KB would stay", report->to_kb);
+		else
+			printf("would set %u -> %u KB", report->from_kb, report->to_kb);
 		break;
 	case APPLY_REASSERTED:
 		printf("the kernel had reset it: %u -> %u KB", report->from_kb, report->to_kb);
