@@ -9,18 +9,21 @@
 
 #include "../loader/model_file.h"
 #include "../loader/names.h"
+#include "columns.h"
 #include "commands.h"
+#include "consolidated.h"
 #include "evaluate.h"
 
 enum option_key {
 	KEY_JSON = 0x100,
 	KEY_FLOAT,
 	KEY_HEX,
+	KEY_FORMAT,
 };
 
 struct arguments {
 	const char *output, *float_path;
-	bool json, hex;
+	bool json, hex, consolidated;
 	char **files;
 	unsigned int nr_files;
 };
@@ -41,6 +44,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_HEX:
 		arguments->hex = true;
+		return 0;
+	case KEY_FORMAT:
+		arguments->consolidated = !strcmp(arg, "consolidated");
+		if (!arguments->consolidated && strcmp(arg, "record") != 0)
+			argp_error(state, "unknown format %s", arg);
 		return 0;
 	case ARGP_KEY_ARGS:
 		arguments->files = state->argv + state->next;
@@ -142,32 +150,67 @@ int command_eval(int argc, char **argv)
 
 /* --- dataset -------------------------------------------------------------------------------- */
 
-static void print_summary(const struct dataset *d)
+static int print_summary(const struct dataset *d, struct fault *why)
 {
+	struct columns c;
 	unsigned int id;
+	int ret;
 
 	printf("%zu windows of %u runs:", d->nr_rows, d->nr_runs);
-	for (id = 0; id < CLASSES_MAX; id++)
-		if (dataset_count(d, NULL, PART_TRAIN, (int)id))
-			printf(" %s %zu", class_name(id),
-			       dataset_count(d, NULL, PART_TRAIN, (int)id));
+	for (id = 0; id < CLASSES_MAX; id++) {
+		size_t nr = dataset_count(d, NULL, PART_TRAIN, (int)id);
+
+		if (nr)
+			printf(" %s %zu (%.1f %%)", class_name(id), nr,
+			       100.0 * (double)nr / (double)d->nr_rows);
+	}
 	printf("\n");
+	ret = columns_of_dataset(&c, d);
+	if (!ret) {
+		columns_print_flaws(stdout, &c);
+		columns_print_f(stdout, &c);
+	}
+	columns_free(&c);
+	return ret ? fault_set(why, -ret, "out of memory") : 0;
+}
+
+static int merge(const struct arguments *arguments, struct dataset *d, struct fault *why)
+{
+	unsigned int i;
+	int ret = 0;
+
+	if (!arguments->consolidated)
+		ret = read_files(d, arguments->files, arguments->nr_files, 0, why);
+	for (i = 0; arguments->consolidated && !ret && i < arguments->nr_files; i++)
+		ret = consolidated_read(d, arguments->files[i], stdout, why);
+	if (!ret && arguments->output)
+		ret = dataset_write(d, arguments->output, why);
+	if (!ret && arguments->consolidated)
+		printf("as inputs:\n");
+	return ret ? ret : print_summary(d, why);
 }
 
 int command_dataset(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{"output", 'o', "DATA.csv[.gz]", 0, "where it goes (required)", 0},
+		{"output", 'o', "DATA.csv[.gz]", 0, "where it goes", 0},
+		{"format", KEY_FORMAT, "record|consolidated", 0,
+		 "what the files are: windows of `bpfahead record` (default), or the published "
+		 "classic table of docs/training.md",
+		 0},
 		{0},
 	};
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.args_doc = "DATA.csv... -o DATA.csv[.gz]",
-		.doc = "Merge recordings into one file with the column `run`, the name of the file "
-		       "that "
-		       "each window comes from. Windows with too few calls are left out and "
-		       "counted.",
+		.args_doc = "DATA.csv... -o DATA.csv[.gz]\n--format consolidated FILE...",
+		.doc = "Merge recordings into one file with the column `run`, and say what the "
+		       "data show about themselves: classes, columns that are constant or follow "
+		       "from another, how well each column alone tells the classes apart (ANOVA "
+		       "F).\v"
+		       "A run is a file, or what its column `run` names. Windows with too few "
+		       "calls are left out and counted; so is each invalid row of a consolidated "
+		       "table, for which -o may be left out.",
 	};
 	struct arguments arguments = {0};
 	struct dataset d = {0};
@@ -176,15 +219,11 @@ int command_dataset(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
 		return EXIT_USAGE;
-	if (!arguments.nr_files || !arguments.output) {
+	if (!arguments.nr_files || (!arguments.output && !arguments.consolidated)) {
 		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
 		return EXIT_USAGE;
 	}
-	ret = read_files(&d, arguments.files, arguments.nr_files, 0, &why);
-	if (!ret)
-		ret = dataset_write(&d, arguments.output, &why);
-	if (!ret)
-		print_summary(&d);
+	ret = merge(&arguments, &d, &why);
 	dataset_free(&d);
 	return ret ? failed(&why) : EXIT_OK;
 }

@@ -11,9 +11,9 @@
 
 #include "../bpf/features.h"
 #include "../loader/names.h"
+#include "csv.h"
 #include "dataset.h"
 
-#define COLUMNS_MAX 128
 #define COLUMN_OTHER -1
 enum column {
 	/* 0..FEATURES_MAX - 1: the feature of that id */
@@ -31,12 +31,8 @@ static const char *const fixed_columns[] = {"label",   "run",   "part", "time_ns
 					    "span_ns", "calls", "ra_kb"};
 
 struct reader {
-	const char *path;
-	unsigned long line;
-	gzFile file;
-	char *text;
-	size_t room;
-	int columns[COLUMNS_MAX]; /* enum column, by position */
+	struct csv csv;
+	int columns[CSV_COLUMNS_MAX]; /* enum column, by position */
 	unsigned int nr_columns;
 };
 
@@ -58,78 +54,22 @@ static int column_from_name(const char *name)
 	return COLUMN_OTHER;
 }
 
-/* One line without its newline into r->text. 1: a line, 0: end of file, or -errno. */
-static int read_line(struct reader *r, struct fault *why)
-{
-	size_t used = 0;
-	int error;
-
-	for (;;) {
-		const char *message;
-
-		if (r->room - used < 2) {
-			size_t room = r->room ? 2 * r->room : 4096;
-			char *text = realloc(r->text, room);
-
-			if (!text)
-				return fault_set(why, ENOMEM, "%s: out of memory", r->path);
-			r->text = text;
-			r->room = room;
-		}
-		if (!gzgets(r->file, r->text + used, (int)(r->room - used))) {
-			message = gzerror(r->file, &error);
-			if (error == Z_ERRNO)
-				return fault_set(why, errno, "%s: %s", r->path, strerror(errno));
-			if (error != Z_OK && error != Z_STREAM_END)
-				return fault_set(why, EIO, "%s: damaged or truncated: %s", r->path,
-						 message);
-			if (!used)
-				return 0;
-			return fault_set(why, EINVAL,
-					 "%s:%lu: the last line has no end: truncated file?",
-					 r->path, r->line + 1);
-		}
-		used += strlen(r->text + used);
-		if (used && r->text[used - 1] == '\n')
-			break;
-		/* gzgets() stops at a NUL only by how we measure: such a line never ends. */
-		if (used + 1 < r->room && !gzeof(r->file))
-			return fault_set(why, EINVAL, "%s:%lu: a NUL byte: not a CSV file", r->path,
-					 r->line + 1);
-	}
-	r->text[--used] = '\0';
-	if (used && r->text[used - 1] == '\r')
-		r->text[--used] = '\0';
-	r->line++;
-	return 1;
-}
-
-/* Splits r->text at its commas, in place. Returns the number of fields, at most COLUMNS_MAX. */
-static unsigned int split_fields(struct reader *r, char **fields)
-{
-	unsigned int nr = 0;
-	char *rest = r->text;
-
-	while (rest && nr < COLUMNS_MAX)
-		fields[nr++] = strsep(&rest, ",");
-	return rest ? COLUMNS_MAX + 1 : nr;
-}
-
 static int read_header(struct reader *r, uint32_t needed, uint32_t *features, struct fault *why)
 {
-	char *fields[COLUMNS_MAX];
+	char *fields[CSV_COLUMNS_MAX];
 	uint64_t seen = 0;
 	unsigned int i;
 	int ret;
 
-	ret = read_line(r, why);
+	ret = csv_line(&r->csv, why);
 	if (ret < 0)
 		return ret;
 	if (!ret)
-		return fault_set(why, EINVAL, "%s: empty file", r->path);
-	r->nr_columns = split_fields(r, fields);
-	if (r->nr_columns > COLUMNS_MAX)
-		return fault_set(why, EINVAL, "%s:1: more than %d columns", r->path, COLUMNS_MAX);
+		return fault_set(why, EINVAL, "%s: empty file", r->csv.path);
+	r->nr_columns = csv_split(&r->csv, fields);
+	if (r->nr_columns > CSV_COLUMNS_MAX)
+		return fault_set(why, EINVAL, "%s:1: more than %d columns", r->csv.path,
+				 CSV_COLUMNS_MAX);
 	for (i = 0; i < r->nr_columns; i++) {
 		int column = column_from_name(fields[i]);
 
@@ -137,7 +77,7 @@ static int read_header(struct reader *r, uint32_t needed, uint32_t *features, st
 		if (column == COLUMN_OTHER)
 			continue;
 		if (seen & 1ULL << column)
-			return fault_set(why, EINVAL, "%s:1: column %s appears twice", r->path,
+			return fault_set(why, EINVAL, "%s:1: column %s appears twice", r->csv.path,
 					 fields[i]);
 		seen |= 1ULL << column;
 	}
@@ -146,7 +86,7 @@ static int read_header(struct reader *r, uint32_t needed, uint32_t *features, st
 			i < FEATURES_MAX ? needed >> i & 1 : i == COLUMN_LABEL || i == COLUMN_CALLS;
 
 		if (need && !(seen >> i & 1))
-			return fault_set(why, EINVAL, "%s:1: no column %s", r->path,
+			return fault_set(why, EINVAL, "%s:1: no column %s", r->csv.path,
 					 column_name((int)i));
 	}
 	*features = seen & ((1ULL << FEATURES_MAX) - 1);
@@ -162,15 +102,15 @@ static int parse_number(const struct reader *r, const char *text, int column, ui
 	/* strtoull() takes a sign and leading blanks; a counter has neither. */
 	*value = strtoull(text, &end, 10);
 	if (errno == ERANGE)
-		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s: out of range", r->path, r->line,
-				 column_name(column), text);
+		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s: out of range", r->csv.path,
+				 r->csv.line, column_name(column), text);
 	if (*text < '0' || *text > '9' || *end)
 		return fault_set(why, EINVAL,
 				 "%s:%lu: %s is \"%.40s\", not a whole number of 0 or more",
-				 r->path, r->line, column_name(column), text);
+				 r->csv.path, r->csv.line, column_name(column), text);
 	if (column < FEATURES_MAX && feature_is_ratio(column) && *value > RATIO_ONE)
-		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s, above 1.0 (%llu)", r->path,
-				 r->line, column_name(column), text, RATIO_ONE);
+		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s, above 1.0 (%llu)", r->csv.path,
+				 r->csv.line, column_name(column), text, RATIO_ONE);
 	return 0;
 }
 
@@ -200,15 +140,15 @@ int dataset_run(struct dataset *d, const char *name, size_t length, uint32_t *ru
 static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, struct row *row,
 		     struct fault *why)
 {
-	char *fields[COLUMNS_MAX];
+	char *fields[CSV_COLUMNS_MAX];
 	unsigned int i, nr;
 	uint64_t value;
 	int ret;
 
-	nr = split_fields(r, fields);
+	nr = csv_split(&r->csv, fields);
 	if (nr != r->nr_columns)
-		return fault_set(why, EINVAL, "%s:%lu: %u fields, the header has %u", r->path,
-				 r->line, nr, r->nr_columns);
+		return fault_set(why, EINVAL, "%s:%lu: %u fields, the header has %u", r->csv.path,
+				 r->csv.line, nr, r->nr_columns);
 	memset(row, 0, sizeof(*row));
 	row->run = file_run;
 	for (i = 0; i < nr; i++) {
@@ -221,16 +161,16 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 			ret = class_from_name(fields[i]);
 			if (ret < 0)
 				return fault_set(why, EINVAL, "%s:%lu: unknown label \"%.40s\"",
-						 r->path, r->line, fields[i]);
+						 r->csv.path, r->csv.line, fields[i]);
 			row->label = ret;
 			continue;
 		case COLUMN_RUN:
 			if (!*fields[i])
-				return fault_set(why, EINVAL, "%s:%lu: run has no name", r->path,
-						 r->line);
+				return fault_set(why, EINVAL, "%s:%lu: run has no name",
+						 r->csv.path, r->csv.line);
 			ret = dataset_run(d, fields[i], strlen(fields[i]), &row->run);
 			if (ret)
-				return fault_set(why, -ret, "%s: out of memory", r->path);
+				return fault_set(why, -ret, "%s: out of memory", r->csv.path);
 			continue;
 		case COLUMN_PART:
 			row->hop = !strcmp(fields[i], "hop");
@@ -238,7 +178,7 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 				return fault_set(
 					why, EINVAL,
 					"%s:%lu: part is \"%.40s\", neither window nor hop",
-					r->path, r->line, fields[i]);
+					r->csv.path, r->csv.line, fields[i]);
 			continue;
 		}
 		ret = parse_number(r, fields[i], column, &value, why);
@@ -257,8 +197,8 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 		case COLUMN_RA_KB:
 			if (value > UINT32_MAX)
 				return fault_set(why, ERANGE,
-						 "%s:%lu: ra_kb is %.40s: out of range", r->path,
-						 r->line, fields[i]);
+						 "%s:%lu: ra_kb is %.40s: out of range",
+						 r->csv.path, r->csv.line, fields[i]);
 			row->ra_kb = value;
 			break;
 		default:
@@ -302,7 +242,7 @@ static size_t run_name_of_file(const char **path)
 static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struct fault *why)
 {
 	uint32_t features = 0, file_run = 0;
-	const char *name = r->path;
+	const char *name = r->csv.path;
 	size_t length, nr_read = 0;
 	struct row row;
 	unsigned int i;
@@ -318,9 +258,9 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 		length = run_name_of_file(&name);
 		ret = dataset_run(d, name, length, &file_run);
 		if (ret)
-			return fault_set(why, -ret, "%s: out of memory", r->path);
+			return fault_set(why, -ret, "%s: out of memory", r->csv.path);
 	}
-	while ((ret = read_line(r, why)) > 0) {
+	while ((ret = csv_line(&r->csv, why)) > 0) {
 		ret = parse_row(r, d, file_run, &row, why);
 		if (ret)
 			return ret;
@@ -331,12 +271,12 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 		}
 		ret = dataset_append(d, &row);
 		if (ret)
-			return fault_set(why, -ret, "%s: out of memory", r->path);
+			return fault_set(why, -ret, "%s: out of memory", r->csv.path);
 	}
 	if (ret)
 		return ret;
 	if (!nr_read)
-		return fault_set(why, EINVAL, "%s: a header and no rows", r->path);
+		return fault_set(why, EINVAL, "%s: a header and no rows", r->csv.path);
 	d->features = d->nr_files ? d->features & features : features;
 	d->nr_files++;
 	return 0;
@@ -344,17 +284,14 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 
 int dataset_read(struct dataset *d, const char *path, uint32_t needed, struct fault *why)
 {
-	struct reader r = {.path = path};
+	struct reader r;
 	int ret;
 
-	errno = 0;
-	r.file = gzopen(path, "re");
-	if (!r.file)
-		return fault_set(why, errno ? errno : ENOMEM, "%s: %s", path,
-				 strerror(errno ? errno : ENOMEM));
+	ret = csv_open(&r.csv, path, why);
+	if (ret)
+		return ret;
 	ret = read_rows(&r, d, needed, why);
-	gzclose_r(r.file);
-	free(r.text);
+	csv_close(&r.csv);
 	return ret;
 }
 
@@ -517,5 +454,70 @@ int dataset_split(const struct dataset *d, uint8_t *parts, enum part to, double 
 	}
 	free(runs);
 	free(taken);
+	return 0;
+}
+
+int dataset_split_rows(const struct dataset *d, uint8_t *parts, enum part to, double fraction,
+		       struct rng *rng)
+{
+	uint32_t *rows = reallocarray(NULL, d->nr_rows + 1, sizeof(*rows));
+	unsigned int label;
+	size_t i;
+
+	if (!rows)
+		return -ENOMEM;
+	for (label = 0; label < CLASSES_MAX; label++) {
+		size_t nr = 0, nr_moved;
+
+		for (i = 0; i < d->nr_rows; i++)
+			if (d->rows[i].label == label && parts[i] == PART_TRAIN)
+				rows[nr++] = i;
+		if (nr < 2)
+			continue;
+		rng_shuffle(rng, rows, nr);
+		nr_moved = (size_t)((double)nr * fraction + 0.999999);
+		if (nr_moved >= nr)
+			nr_moved = nr - 1;
+		for (i = 0; i < nr_moved; i++)
+			parts[rows[i]] = to;
+	}
+	free(rows);
+	return 0;
+}
+
+int dataset_hold_out_runs(const struct dataset *d, uint8_t *parts, enum part to, struct rng *rng,
+			  struct fault *why)
+{
+	unsigned int label;
+	size_t i;
+
+	for (label = 0; label < CLASSES_MAX; label++) {
+		uint32_t run, nr = 0, *runs = calloc(d->nr_runs + 1, sizeof(*runs));
+		uint8_t *seen = calloc(d->nr_runs + 1, 1);
+		int ret = runs && seen ? 0 : fault_set(why, ENOMEM, "out of memory");
+
+		for (i = 0; !ret && i < d->nr_rows; i++) {
+			run = d->rows[i].run;
+			if (d->rows[i].label != label || parts[i] != PART_TRAIN || seen[run])
+				continue;
+			seen[run] = 1;
+			runs[nr++] = run;
+		}
+		if (nr == 1)
+			ret = fault_set(why, EINVAL,
+					"class %s has a single run: it cannot be held out",
+					class_name(label));
+		if (!ret && nr) {
+			run = runs[rng_below(rng, nr)];
+			for (i = 0; i < d->nr_rows; i++)
+				if (d->rows[i].label == label && d->rows[i].run == run &&
+				    parts[i] == PART_TRAIN)
+					parts[i] = to;
+		}
+		free(runs);
+		free(seen);
+		if (ret)
+			return ret;
+	}
 	return 0;
 }

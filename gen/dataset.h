@@ -76,6 +76,19 @@ enum part {
 int dataset_split(const struct dataset *d, uint8_t *parts, enum part to, double fraction,
 		  struct rng *rng);
 
+/*
+ * dataset_split_rows - the same by single windows, each class by itself
+ *
+ * Neighbouring windows of a run are nearly copies: what a model reaches on such
+ * a part flatters it. For comparison with figures that were measured so.
+ */
+int dataset_split_rows(const struct dataset *d, uint8_t *parts, enum part to, double fraction,
+		       struct rng *rng);
+
+/* Moves one run of each class. 0 or -errno; -EINVAL: a class has a single run. */
+int dataset_hold_out_runs(const struct dataset *d, uint8_t *parts, enum part to, struct rng *rng,
+			  struct fault *why);
+
 size_t dataset_count(const struct dataset *d, const uint8_t *parts, enum part part, int label);
 
 #endif
