@@ -2,6 +2,7 @@
 /* train and crossval. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +24,14 @@ enum option_key {
 	KEY_DROPOUT,
 	KEY_DECAY,
 	KEY_VALIDATION,
+	KEY_LINEAR,
 	KEY_NAME,
 	KEY_GENERATION,
 	KEY_KEEP_FLOAT,
 	KEY_BY,
 	KEY_FOLDS,
+	KEY_SPLIT,
+	KEY_REPEATS,
 };
 
 static const struct argp_option training_options[] = {
@@ -43,7 +47,9 @@ static const struct argp_option training_options[] = {
 	{"dropout", KEY_DROPOUT, "X", 0, "share of hidden neurons left out (default 0.2)", 0},
 	{"weight-decay", KEY_DECAY, "X", 0, "decoupled weight decay (default 0)", 0},
 	{"validation", KEY_VALIDATION, "X", 0,
-	 "share of each class's runs that decide when to stop (default 0.2)", 0},
+	 "share of each class's runs that decide when to stop (default 0.2); 0: run all epochs", 0},
+	{"linear", KEY_LINEAR, NULL, 0,
+	 "no logarithms: every input as mean and deviation of the plain number", 0},
 	{0},
 };
 
@@ -140,8 +146,12 @@ static error_t training_parse(int key, char *arg, struct argp_state *state)
 	case KEY_DECAY:
 		options->weight_decay = fraction_argument(state, arg, 1.0);
 		return 0;
+	case KEY_LINEAR:
+		options->linear = true;
+		return 0;
 	case KEY_VALIDATION:
 		arguments->validation = fraction_argument(state, arg, 1.0);
+		options->run_all = arguments->validation == 0.0;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -171,8 +181,10 @@ static unsigned int epochs_planned;
 
 static void show_epoch(unsigned int epoch, double train_loss, double validation_loss, bool best)
 {
-	fprintf(stderr, "\repoch %u of at most %u: loss %.4f, validation %.4f%s\033[K", epoch,
-		epochs_planned, train_loss, validation_loss, best ? " (best)" : "");
+	fprintf(stderr, "\repoch %u of at most %u: loss %.4f", epoch, epochs_planned, train_loss);
+	if (validation_loss > 0.0)
+		fprintf(stderr, ", validation %.4f%s", validation_loss, best ? " (best)" : "");
+	fprintf(stderr, "\033[K");
 }
 
 /* --- train ---------------------------------------------------------------------------------- */
@@ -277,6 +289,14 @@ static int write_outputs(const struct train_arguments *arguments, const struct m
 	return ret;
 }
 
+static int validation_part(const struct dataset *d, const struct training_arguments *training,
+			   uint8_t *parts, struct rng *rng)
+{
+	if (training->options.run_all)
+		return 0;
+	return dataset_split(d, parts, PART_VALIDATION, training->validation, rng);
+}
+
 static int train_model(const struct train_arguments *arguments, struct dataset *d,
 		       struct trained *t, struct fault *why)
 {
@@ -294,8 +314,7 @@ static int train_model(const struct train_arguments *arguments, struct dataset *
 		return ret;
 	parts = calloc(d->nr_rows, 1);
 	rng_seed(&rng, options.seed);
-	if (!parts ||
-	    dataset_split(d, parts, PART_VALIDATION, arguments->training.validation, &rng)) {
+	if (!parts || validation_part(d, &arguments->training, parts, &rng)) {
 		ret = fault_set(why, ENOMEM, "out of memory");
 		goto out;
 	}
@@ -314,14 +333,18 @@ static int train_model(const struct train_arguments *arguments, struct dataset *
 	ret = quantise(t, d, parts, name, arguments->generation, &model, why);
 	if (ret)
 		goto out;
-	printf("%zu windows of %u runs; %u epochs, the best was %u (validation loss %.4f)\n",
-	       d->nr_rows, d->nr_runs, t->epochs, t->best_epoch, t->validation_loss);
+	printf("%zu windows of %u runs; %u epochs", d->nr_rows, d->nr_runs, t->epochs);
+	if (dataset_count(d, parts, PART_VALIDATION, -1))
+		printf(", the best was %u (validation loss %.4f)", t->best_epoch,
+		       t->validation_loss);
+	printf("\n");
 	print_constants(t, &options);
 	for (part = PART_TRAIN; part <= PART_VALIDATION; part++) {
 		struct evaluation e = {0};
 
 		evaluate(&model, d, parts, part, &t->network, NULL, &e);
-		evaluation_print(stdout, titles[part], &e);
+		if (e.nr_rows)
+			evaluation_print(stdout, titles[part], &e);
 	}
 	ret = write_outputs(arguments, &model, t, why);
 	if (!ret)
@@ -370,10 +393,18 @@ int command_train(int argc, char **argv)
 enum grouping { BY_RUN, BY_PROFILE, BY_WORKLOAD, BY_SETTING, NR_GROUPINGS };
 static const char *const groupings[] = {"run", "profile", "workload", "setting"};
 
+/* Or: again and again another part drawn at random. */
+enum draw { DRAW_NONE, DRAW_WINDOWS, DRAW_RUNS };
+#define DRAW_SHARE 0.2 /* of the windows of each class */
+#define DRAW_REPEATS 20
+
 struct crossval_arguments {
 	struct training_arguments training;
 	enum grouping by;
 	unsigned int folds; /* 0: as many as there are groups */
+	enum draw draw;
+	unsigned int repeats; /* 0: DRAW_REPEATS */
+	bool by_given;
 	char **paths;
 	unsigned int nr_paths;
 };
@@ -385,6 +416,12 @@ static const struct argp_option crossval_options[] = {
 	 1},
 	{"folds", KEY_FOLDS, "N", 0,
 	 "parts held out in turn (default 5 by run, else each group by itself)", 1},
+	{"split", KEY_SPLIT, "random|run", 0,
+	 "instead of that hold out at random, again and again: 20 % of each class's windows "
+	 "(flatters: neighbours are nearly copies), or one run of each class",
+	 2},
+	{"repeats", KEY_REPEATS, "N", 0,
+	 "how often (default 20); each time with a seed of its own, from --seed on", 2},
 	{0},
 };
 
@@ -404,6 +441,17 @@ static error_t crossval_parse(int key, char *arg, struct argp_state *state)
 		if (i == NR_GROUPINGS)
 			argp_error(state, "unknown grouping %s", arg);
 		arguments->by = i;
+		arguments->by_given = true;
+		return 0;
+	case KEY_SPLIT:
+		arguments->draw = !strcmp(arg, "random") ? DRAW_WINDOWS :
+				  !strcmp(arg, "run")    ? DRAW_RUNS :
+							   DRAW_NONE;
+		if (!arguments->draw)
+			argp_error(state, "unknown split %s", arg);
+		return 0;
+	case KEY_REPEATS:
+		arguments->repeats = number_argument(state, arg, 1, 100000);
 		return 0;
 	case KEY_FOLDS:
 		arguments->folds = number_argument(state, arg, 2, 1000);
@@ -415,6 +463,10 @@ static error_t crossval_parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!arguments->nr_paths)
 			argp_error(state, "no DATA.csv");
+		if (arguments->draw && (arguments->by_given || arguments->folds))
+			argp_error(state, "--split draws: it takes neither --by nor --folds");
+		if (arguments->repeats && !arguments->draw)
+			argp_error(state, "--repeats says how often --split draws");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -513,39 +565,55 @@ static int make_groups(const struct dataset *d, const struct crossval_arguments 
 	return 0;
 }
 
-static int run_fold(const struct dataset *d, const struct crossval_arguments *arguments,
-		    struct groups *g, uint32_t fold, uint8_t *parts, uint8_t *answers,
-		    struct evaluation *sum, struct fault *why)
+/* Trains without the PART_TEST rows and evaluates on them; part of the rest decides when to stop.
+ */
+static int hold_out(const struct dataset *d, const struct training_arguments *training,
+		    uint64_t seed, bool by_window, uint8_t *parts, uint8_t *answers,
+		    struct evaluation *e, struct fault *why)
 {
+	struct train_options options = training->options;
 	struct trained *t = malloc(sizeof(*t));
 	struct model model;
 	struct rng rng;
-	size_t k;
 	int ret;
 
 	if (!t)
 		return fault_set(why, ENOMEM, "out of memory");
-	for (k = 0; k < d->nr_rows; k++)
-		parts[k] =
-			g->group[g->of_run[d->rows[k].run]].fold == fold ? PART_TEST : PART_TRAIN;
-	memset(answers, 0, d->nr_rows);
-	rng_seed(&rng, arguments->training.options.seed);
-	ret = dataset_split(d, parts, PART_VALIDATION, arguments->training.validation, &rng);
+	options.seed = seed;
+	rng_seed(&rng, seed);
+	ret = by_window ?
+		      dataset_split_rows(d, parts, PART_VALIDATION, training->validation, &rng) :
+		      validation_part(d, training, parts, &rng);
 	if (ret) {
 		fault_set(why, -ret, "out of memory");
 		goto out;
 	}
-	ret = train(d, parts, &arguments->training.options, t, why);
+	ret = train(d, parts, &options, t, why);
 	if (!ret)
 		ret = quantise(t, d, parts, "crossval", 0, &model, why);
-	if (ret)
-		goto out;
-	evaluate(&model, d, parts, PART_TEST, &t->network, answers, sum);
-	for (k = 0; k < d->nr_rows; k++)
-		if (parts[k] == PART_TEST)
-			g->group[g->of_run[d->rows[k].run]].correct += answers[k];
+	if (!ret)
+		evaluate(&model, d, parts, PART_TEST, &t->network, answers, e);
 out:
 	free(t);
+	return ret;
+}
+
+static int run_fold(const struct dataset *d, const struct crossval_arguments *arguments,
+		    struct groups *g, uint32_t fold, uint8_t *parts, uint8_t *answers,
+		    struct evaluation *sum, struct fault *why)
+{
+	size_t k;
+	int ret;
+
+	for (k = 0; k < d->nr_rows; k++)
+		parts[k] =
+			g->group[g->of_run[d->rows[k].run]].fold == fold ? PART_TEST : PART_TRAIN;
+	memset(answers, 0, d->nr_rows);
+	ret = hold_out(d, &arguments->training, arguments->training.options.seed, false, parts,
+		       answers, sum, why);
+	for (k = 0; !ret && k < d->nr_rows; k++)
+		if (parts[k] == PART_TEST)
+			g->group[g->of_run[d->rows[k].run]].correct += answers[k];
 	return ret;
 }
 
@@ -607,6 +675,91 @@ static int cross_validate(const struct crossval_arguments *arguments, struct dat
 	return ret;
 }
 
+/* Draws the part that is held out in one repeat. */
+static int draw_part(const struct dataset *d, enum draw draw, uint64_t seed, uint8_t *parts,
+		     struct fault *why)
+{
+	struct rng rng;
+	size_t k;
+	int ret;
+
+	for (k = 0; k < d->nr_rows; k++)
+		parts[k] = PART_TRAIN;
+	rng_seed(&rng, seed);
+	/* The seed also starts the part that validates and the weights: not the same numbers. */
+	rng_seed(&rng, rng_next(&rng));
+	if (draw == DRAW_RUNS)
+		return dataset_hold_out_runs(d, parts, PART_TEST, &rng, why);
+	ret = dataset_split_rows(d, parts, PART_TEST, DRAW_SHARE, &rng);
+	return ret ? fault_set(why, -ret, "out of memory") : 0;
+}
+
+static void print_spread(const struct crossval_arguments *arguments, const double *accuracy,
+			 unsigned int repeats)
+{
+	double sum = 0.0, squares = 0.0, low = 100.0, high = 0.0, mean;
+	unsigned int i;
+
+	for (i = 0; i < repeats; i++) {
+		sum += accuracy[i];
+		if (accuracy[i] < low)
+			low = accuracy[i];
+		if (accuracy[i] > high)
+			high = accuracy[i];
+	}
+	mean = sum / repeats;
+	for (i = 0; i < repeats; i++)
+		squares += (accuracy[i] - mean) * (accuracy[i] - mean);
+	printf("%s, %u times: mean %.2f %%, deviation %.2f, least %.2f %%, most %.2f %%\n",
+	       arguments->draw == DRAW_RUNS ? "one run of each class held out" :
+					      "20 % of the windows of each class held out",
+	       repeats, mean, repeats > 1 ? sqrt(squares / (repeats - 1)) : 0.0, low, high);
+}
+
+static int validate_by_draws(const struct crossval_arguments *arguments, struct dataset *d,
+			     struct fault *why)
+{
+	unsigned int repeats = arguments->repeats ? arguments->repeats : DRAW_REPEATS, i;
+	double *accuracy = calloc(repeats, sizeof(*accuracy));
+	struct evaluation sum = {0};
+	uint8_t *parts = NULL;
+	int ret;
+
+	ret = read_files(d, arguments->paths, arguments->nr_paths,
+			 features_needed(&arguments->training.options), why);
+	if (ret)
+		goto out;
+	parts = calloc(d->nr_rows, 1);
+	if (!parts || !accuracy) {
+		ret = fault_set(why, ENOMEM, "out of memory");
+		goto out;
+	}
+	for (i = 0; !ret && i < repeats; i++) {
+		uint64_t seed = arguments->training.options.seed + i;
+		size_t rows = sum.nr_rows, correct = sum.correct;
+
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "\rdraw %u of %u\033[K", i + 1, repeats);
+		ret = draw_part(d, arguments->draw, seed, parts, why);
+		if (!ret)
+			ret = hold_out(d, &arguments->training, seed,
+				       arguments->draw == DRAW_WINDOWS, parts, NULL, &sum, why);
+		if (!ret)
+			accuracy[i] = 100.0 * (double)(sum.correct - correct) /
+				      (double)(sum.nr_rows - rows);
+	}
+	if (isatty(STDERR_FILENO))
+		fputc('\n', stderr);
+	if (!ret) {
+		print_spread(arguments, accuracy, repeats);
+		evaluation_print(stdout, "held out, all times together", &sum);
+	}
+out:
+	free(parts);
+	free(accuracy);
+	return ret;
+}
+
 int command_crossval(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&training_argp, 0, NULL, 0}, {0}};
@@ -628,7 +781,8 @@ int command_crossval(int argc, char **argv)
 	training_arguments_init(&arguments.training);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
 		return EXIT_USAGE;
-	ret = cross_validate(&arguments, &d, &g, &why);
+	ret = arguments.draw ? validate_by_draws(&arguments, &d, &why) :
+			       cross_validate(&arguments, &d, &g, &why);
 	free(g.group);
 	free(g.of_run);
 	dataset_free(&d);

@@ -10,15 +10,16 @@
 
 /*
  * The one place that says how each feature enters a network. Ratios are
- * linear; what spans decades (bytes, pages, rates, times) goes through log2.
+ * linear; what spans decades (bytes, pages, rates, times) goes through log2, unless
+ * all is to be linear, as in the classifiers that came before.
  */
-static enum transform feature_transform(unsigned int feature)
+static enum transform feature_transform(unsigned int feature, bool linear)
 {
-	return feature_is_ratio(feature) ? TRANSFORM_LINEAR : TRANSFORM_LOG2;
+	return linear || feature_is_ratio(feature) ? TRANSFORM_LINEAR : TRANSFORM_LOG2;
 }
 
 /*
- * Both transforms give Q16. A spread below 1/64 of a unit is noise of the one
+ * Ratios and logarithms are Q16. A spread below 1/64 of a unit is noise of the one
  * machine that recorded it; magnified to sigma 1 it would saturate elsewhere.
  */
 #define SIGMA_MIN 1024.0
@@ -72,17 +73,18 @@ void row_inputs(const struct row *row, const struct model_input *inputs, unsigne
 		x[i] = (double)mlp_input(&inputs[i], row->features[inputs[i].feature]) / INPUT_ONE;
 }
 
-static double transformed(const struct row *row, unsigned int feature)
+static double transformed(const struct row *row, unsigned int feature, enum transform transform)
 {
 	uint64_t value = row->features[feature];
 
-	return (double)(feature_transform(feature) == TRANSFORM_LOG2 ? log2_q16(value) : value);
+	return (double)(transform == TRANSFORM_LOG2 ? log2_q16(value) : value);
 }
 
 /* Mean and deviation over the training rows, each class weighing the same. */
 static void fit_input(const struct dataset *d, const uint8_t *parts, const struct trainer *tr,
 		      unsigned int feature, struct model_input *in, bool *constant)
 {
+	enum transform transform = feature_transform(feature, tr->options->linear);
 	double sum = 0.0, squares = 0.0, total = 0.0, mean, sigma;
 	int exponent, pre_shift;
 	size_t i;
@@ -92,13 +94,13 @@ static void fit_input(const struct dataset *d, const uint8_t *parts, const struc
 
 		if (parts[i] != PART_TRAIN)
 			continue;
-		sum += weight * transformed(&d->rows[i], feature);
+		sum += weight * transformed(&d->rows[i], feature, transform);
 		total += weight;
 	}
 	mean = sum / total;
 	for (i = 0; i < d->nr_rows; i++) {
 		double weight = tr->class_weight[0][tr->answer[i]];
-		double away = transformed(&d->rows[i], feature) - mean;
+		double away = transformed(&d->rows[i], feature, transform) - mean;
 
 		if (parts[i] == PART_TRAIN)
 			squares += weight * away * away;
@@ -106,12 +108,12 @@ static void fit_input(const struct dataset *d, const uint8_t *parts, const struc
 	sigma = sqrt(squares / total);
 	memset(in, 0, sizeof(*in));
 	in->feature = feature;
-	in->transform = feature_transform(feature);
+	in->transform = transform;
 	in->offset = (int64_t)floor(mean + 0.5);
 	*constant = sigma < 0.5;
 	if (*constant)
 		return; /* scale 0: the input says nothing */
-	if (sigma < SIGMA_MIN)
+	if (sigma < SIGMA_MIN && (transform == TRANSFORM_LOG2 || feature_is_ratio(feature)))
 		sigma = SIGMA_MIN;
 	/* Enough bits that the scale, Q16 of inputs per step, keeps 14 significant ones. */
 	frexp(sigma, &exponent);
@@ -126,6 +128,7 @@ static int gather_rows(const struct dataset *d, const uint8_t *parts, struct tra
 	size_t rows_of[CLASSES_MAX] = {0}, validation_of[CLASSES_MAX] = {0}, i;
 	uint8_t output_of[CLASSES_MAX] = {0};
 	struct trained *t = tr->t;
+	bool validates = !tr->options->run_all;
 	unsigned int id;
 
 	for (i = 0; i < d->nr_rows; i++) {
@@ -137,7 +140,7 @@ static int gather_rows(const struct dataset *d, const uint8_t *parts, struct tra
 	for (id = 0; id < CLASSES_MAX; id++) {
 		if (!rows_of[id] && !validation_of[id])
 			continue;
-		if (!rows_of[id] || !validation_of[id])
+		if (!rows_of[id] || (!validation_of[id] && validates))
 			return fault_set(why, EINVAL,
 					 "class %s has %zu windows to train and %zu to validate: "
 					 "record more runs of it",
@@ -162,8 +165,9 @@ static int gather_rows(const struct dataset *d, const uint8_t *parts, struct tra
 		id = t->class_id[i];
 		tr->class_weight[0][i] =
 			(double)tr->nr_train / (double)t->nr_outputs / (double)rows_of[id];
-		tr->class_weight[1][i] = (double)tr->nr_validation / (double)t->nr_outputs /
-					 (double)validation_of[id];
+		if (validates)
+			tr->class_weight[1][i] = (double)tr->nr_validation / (double)t->nr_outputs /
+						 (double)validation_of[id];
 	}
 	return 0;
 }
@@ -355,8 +359,9 @@ static int run_epochs(struct trainer *tr, struct network *best, struct fault *wh
 
 	t->validation_loss = INFINITY;
 	for (epoch = 1; epoch <= tr->options->epochs; epoch++) {
-		double train_loss = train_epoch(tr), loss = validation_loss(tr);
-		bool better = loss < t->validation_loss;
+		double train_loss = train_epoch(tr);
+		double loss = tr->options->run_all ? 0.0 : validation_loss(tr);
+		bool better = loss < t->validation_loss || tr->options->run_all;
 
 		if (!isfinite(train_loss) || !isfinite(loss))
 			return fault_set(why, EINVAL, "training diverged in epoch %u", epoch);

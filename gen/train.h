@@ -18,6 +18,8 @@ struct train_options {
 	double rate;         /* Adam's step */
 	double dropout;      /* share of hidden neurons left out at a training step */
 	double weight_decay; /* decoupled (AdamW) */
+	bool linear;         /* no input goes through log2 */
+	bool run_all;        /* no validation part: the last epoch is the best */
 	/* Called after each epoch; may be NULL. */
 	void (*progress)(unsigned int epoch, double train_loss, double validation_loss, bool best);
 };

@@ -519,6 +519,14 @@ static void test_refuses_to_train(void **state)
 	/* nothing to validate with */
 	assert_int_equal(train(&d, parts, &options, t, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "0 to validate"));
+	/* unless all epochs are to be run */
+	options.run_all = options.linear = true;
+	options.epochs = 12;
+	assert_int_equal(train(&d, parts, &options, t, &why), 0);
+	assert_int_equal(t->epochs, 12);
+	assert_int_equal(t->best_epoch, 12);
+	for (i = 0; i < options.nr_features; i++)
+		assert_int_equal(t->inputs[i].transform, TRANSFORM_LINEAR);
 	for (i = 0; i < d.nr_rows; i++) {
 		d.rows[i].label = CLASS_RANDOM;
 		parts[i] = i % 2;
