@@ -7,6 +7,7 @@
 need fio jq dd sfdisk partx mkfs.btrfs
 
 seconds=8
+read_first=
 
 # try WHAT FILE BDI: mmap random must arrive on the bdi, from 128 KB.
 try() {
@@ -14,6 +15,9 @@ try() {
 	use_bdi "$bdi"
 	set_kb 128
 	start_run
+	[ -z "$read_first" ] || for cpu in 0 1; do
+		taskset -c $cpu dd if="$read_first" of=/dev/null bs=4k count=64 status=none || true
+	done
 	phase $seconds "${4:-mmap-random}" "$file"
 	class=$(decided_class "$bdi")
 	is "$(classic "$class")" "${5:-random}" "$what: told as ${5:-random}"
@@ -35,6 +39,12 @@ make_fs "${LOOP}p2" ext4
 fill_file "$MNT/data" 384
 need_throttle 24000000 1500
 RUN_DEVICE=${NAME}p2 try partition "$MNT/data" "$BDI"
+
+# The same partition raw, and a read of the other one first on every CPU: both are learnt.
+umount "$MNT"
+read_first=${LOOP}p1
+RUN_DEVICE=${NAME}p2 try 'raw second partition' "${LOOP}p2" "$BDI"
+read_first=
 
 # btrfs has a bdi of its own; the disk's is not the one.
 make_loop 640
