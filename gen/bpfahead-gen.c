@@ -23,6 +23,7 @@ static const struct command {
 	{"crossval", command_crossval, "accuracy on runs that training did not see"},
 	{"eval", command_eval, "accuracy of a model on recorded windows"},
 	{"dataset", command_dataset, "merge recordings into one file"},
+	{"trace", command_trace, "windows out of a stored block trace"},
 	{"info", command_info, "show a model file"},
 };
 
@@ -97,7 +98,7 @@ int main(int argc, char **argv)
 		return EXIT_INPUT;
 	argv[arguments.index] = name;
 	ret = arguments.command->run(argc - arguments.index, argv + arguments.index);
-	if (fflush(stdout) || ferror(stdout)) {
+	if ((fflush(stdout) || ferror(stdout)) && !ret) { /* else it has been said */
 		perror("bpfahead-gen: standard output");
 		ret = EXIT_INPUT;
 	}

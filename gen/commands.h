@@ -18,6 +18,7 @@ int command_train(int argc, char **argv);
 int command_crossval(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_dataset(int argc, char **argv);
+int command_trace(int argc, char **argv);
 int command_info(int argc, char **argv);
 
 /* Options that train and crossval share, as an argp child. */

@@ -139,7 +139,7 @@ for arguments in '' 'frobnicate' 'train' 'train p.mixed.1.csv' 'train -o x.bin' 
 	"$BPFAHEAD_GEN" "${words[@]}" >out 2>err
 	is $? 2 "usage error: ${arguments:-no command}"
 done
-for command in '' train crossval eval dataset info; do
+for command in '' train crossval eval dataset trace info; do
 	like "$("$BPFAHEAD_GEN" $command --help)" '^Usage: bpfahead-gen' "${command:-the program} --help"
 done
 like "$("$BPFAHEAD_GEN" --version)" '^bpfahead-gen ' '--version'
