@@ -19,10 +19,11 @@ enum option_key {
 	KEY_FLOAT,
 	KEY_HEX,
 	KEY_FORMAT,
+	KEY_SVG,
 };
 
 struct arguments {
-	const char *output, *float_path;
+	const char *output, *float_path, *svg_path;
 	bool json, hex, consolidated;
 	char **files;
 	unsigned int nr_files;
@@ -41,6 +42,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FLOAT:
 		arguments->float_path = arg;
+		return 0;
+	case KEY_SVG:
+		arguments->svg_path = arg;
 		return 0;
 	case KEY_HEX:
 		arguments->hex = true;
@@ -107,6 +111,11 @@ static int evaluate_files(const struct arguments *arguments, struct dataset *d,
 	if (ret)
 		return ret;
 	evaluate(&model, d, NULL, PART_TEST, arguments->float_path ? network : NULL, NULL, &e);
+	if (arguments->svg_path) {
+		ret = evaluation_write_svg(arguments->svg_path, arguments->files[0], &e, why);
+		if (ret)
+			return ret;
+	}
 	if (arguments->json)
 		return print_json(&model, &e, why);
 	evaluation_print(stdout, arguments->files[0], &e);
@@ -117,6 +126,7 @@ int command_eval(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{"json", KEY_JSON, NULL, 0, "for scripts", 0},
+		{"svg", KEY_SVG, "FILE.svg", 0, "the confusion matrix as a picture, too", 0},
 		{"float", KEY_FLOAT, "FILE.float.json", 0,
 		 "compare with the network that `train --keep-float` wrote", 0},
 		{0},

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../bpf/mlp.h"
 #include "../loader/defaults.h"
@@ -107,6 +111,102 @@ void evaluation_print(FILE *out, const char *title, const struct evaluation *e)
 		fprintf(out, "  float: accuracy %.2f %%, same class as int8 %.2f %%\n",
 			percent(e->float_correct, e->nr_rows),
 			percent(e->float_agreed, e->nr_rows));
+}
+
+#define SVG_CELL 96
+#define SVG_LEFT 130
+#define SVG_TOP 80
+
+static void print_escaped(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("<>&\"'", *text) || (unsigned char)*text < ' ')
+			fprintf(out, "&#%d;", (unsigned char)*text < ' ' ? ' ' : *text);
+		else
+			fputc(*text, out);
+	}
+}
+
+static void print_cell(FILE *out, unsigned int x, unsigned int y, double share, size_t nr)
+{
+	/* From white to a blue on which white text can be read. */
+	fprintf(out,
+		"<rect x=\"%u\" y=\"%u\" width=\"%d\" height=\"%d\" fill=\"rgb(%d,%d,%d)\" "
+		"stroke=\"#ccc\"/>\n",
+		x, y, SVG_CELL, SVG_CELL, 255 - (int)(2.23 * share), 255 - (int)(1.74 * share),
+		255 - (int)(0.91 * share));
+	fprintf(out,
+		"<text x=\"%u\" y=\"%u\" text-anchor=\"middle\" fill=\"%s\">"
+		"<tspan>%zu</tspan><tspan x=\"%u\" dy=\"18\" font-size=\"12\">%.1f %%</tspan>"
+		"</text>\n",
+		x + SVG_CELL / 2, y + SVG_CELL / 2, share > 50.0 ? "white" : "black", nr,
+		x + SVG_CELL / 2, share);
+}
+
+static void print_svg(FILE *out, const char *title, const struct evaluation *e)
+{
+	unsigned int ids[CLASSES_MAX], nr = 0, id, row, column, side;
+
+	for (id = 0; id < CLASSES_MAX; id++)
+		if (labelled(e, id) || answered(e, id))
+			ids[nr++] = id;
+	side = nr * SVG_CELL;
+	fprintf(out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
+		"font-family=\"sans-serif\" font-size=\"14\">\n<title>",
+		SVG_LEFT + side + 20, SVG_TOP + side + 20);
+	print_escaped(out, title);
+	fprintf(out, "</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
+		     "<text x=\"20\" y=\"24\">");
+	print_escaped(out, title);
+	fprintf(out,
+		"</text>\n<text x=\"20\" y=\"46\" font-size=\"12\">%zu windows, accuracy %.2f %%; "
+		"rows: label, columns: answer</text>\n",
+		e->nr_rows, percent(e->correct, e->nr_rows));
+	for (row = 0; row < nr; row++) {
+		fprintf(out,
+			"<text x=\"%d\" y=\"%u\" text-anchor=\"end\">%s</text>\n"
+			"<text x=\"%u\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
+			SVG_LEFT - 10, SVG_TOP + row * SVG_CELL + SVG_CELL / 2 + 5,
+			class_name(ids[row]), SVG_LEFT + row * SVG_CELL + SVG_CELL / 2,
+			SVG_TOP - 10, class_name(ids[row]));
+		for (column = 0; column < nr; column++) {
+			size_t count = e->confusion[ids[row]][ids[column]];
+
+			print_cell(out, SVG_LEFT + column * SVG_CELL, SVG_TOP + row * SVG_CELL,
+				   percent(count, labelled(e, ids[row])), count);
+		}
+	}
+	fputs("</svg>\n", out);
+}
+
+int evaluation_write_svg(const char *path, const char *title, const struct evaluation *e,
+			 struct fault *why)
+{
+	char *temporary;
+	int ret = 0;
+	FILE *out;
+
+	if (asprintf(&temporary, "%s.%ld", path, (long)getpid()) < 0)
+		return fault_set(why, ENOMEM, "%s: out of memory", path);
+	out = fopen(temporary, "wxe");
+	if (!out) {
+		ret = -errno;
+		goto done;
+	}
+	print_svg(out, title, e);
+	errno = EIO;
+	if (fflush(out) || ferror(out))
+		ret = -errno;
+	if (fclose(out) && !ret)
+		ret = -errno;
+	if (!ret && rename(temporary, path))
+		ret = -errno;
+	if (ret)
+		unlink(temporary);
+done:
+	free(temporary);
+	return ret ? fault_set(why, -ret, "%s: %s", path, strerror(-ret)) : 0;
 }
 
 cJSON *evaluation_json(const struct evaluation *e)

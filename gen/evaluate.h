@@ -28,6 +28,10 @@ void evaluate(const struct model *model, const struct dataset *d, const uint8_t 
 	      struct evaluation *e);
 
 void evaluation_print(FILE *out, const char *title, const struct evaluation *e);
+
+/* The confusion matrix as a picture; cells are shaded by share of their label. Atomically. */
+int evaluation_write_svg(const char *path, const char *title, const struct evaluation *e,
+			 struct fault *why);
 cJSON *evaluation_json(const struct evaluation *e); /* NULL: out of memory */
 
 #endif

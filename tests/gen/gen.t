@@ -65,6 +65,16 @@ ok 'merging changes nothing' cmp m.bin merged.bin
 like "$("$BPFAHEAD_GEN" eval m.bin all.csv.gz --float m.float.json)" 'same class as int8' \
 	'eval compares with the float network'
 is "$("$BPFAHEAD_GEN" eval m.bin all.csv.gz --json | jq .windows)" 270 'eval --json is JSON'
+# cells FILE.svg: the counts of a confusion matrix, row by row
+cells() { sed -n 's/.*<tspan>\([0-9]*\)<.*/\1/p' "$1" | xargs; }
+cp m.bin 'a<b>&c.bin'
+ok 'eval --svg' "$BPFAHEAD_GEN" eval 'a<b>&c.bin' all.csv.gz --json --svg m.svg >m.json
+is "$(cells m.svg)" "$(jq -r '.confusion as $c | ["sequential", "random", "mixed"] as $n |
+	[$n[] as $l | $n[] as $a | $c[$l][$a] // 0] | join(" ")' m.json)" \
+	'the picture has the numbers of the JSON'
+is "$(cells m.svg | tr ' ' '\n' | awk '{ n += $1 } END { print n, NR }')" '270 9' 'all of them'
+is "$(grep -c 'a<b' m.svg)" 0 'what XML reserves is escaped'
+like "$(<m.svg)" '^<svg .*>a&#60;b&#62;&#38;c.bin<.*</svg>$' 'and the document has its end'
 like "$("$BPFAHEAD_GEN" info m.bin)" 'shape: 8-32-16-3' 'info'
 is "$("$BPFAHEAD_GEN" info m.bin --hex | wc -w)" 8128 'info --hex is a whole map value'
 is "$("$BPFAHEAD_GEN" info m.bin --hex | cut -d ' ' -f 1-4128)" \
@@ -110,6 +120,8 @@ is "$(cksum <m.bin)" "$before" 'after all that the earlier model is as it was'
 
 refuses 'no such output directory' 'absent/m.bin: No such file' train "${good[@]}" -o absent/m.bin
 refuses 'output is a directory' '\.: ' train "${good[@]}" -o .
+refuses 'no such directory for a picture' 'absent/m.svg: No such file' \
+	eval m.bin all.csv.gz --svg absent/m.svg
 refuses 'merging into no such directory' 'absent/all.csv: No such file' \
 	dataset "${good[@]}" -o absent/all.csv
 "$BPFAHEAD_GEN" info m.bin >/dev/full 2>err
