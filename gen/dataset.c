@@ -488,36 +488,42 @@ int dataset_split_rows(const struct dataset *d, uint8_t *parts, enum part to, do
 int dataset_hold_out_runs(const struct dataset *d, uint8_t *parts, enum part to, struct rng *rng,
 			  struct fault *why)
 {
+	uint32_t *runs = calloc(d->nr_runs + 1, sizeof(*runs)), run, nr;
+	uint8_t *seen = calloc(d->nr_runs + 1, 1);
 	unsigned int label;
+	int ret = 0;
 	size_t i;
 
+	if (!runs || !seen) {
+		ret = fault_set(why, ENOMEM, "out of memory");
+		goto out;
+	}
 	for (label = 0; label < CLASSES_MAX; label++) {
-		uint32_t run, nr = 0, *runs = calloc(d->nr_runs + 1, sizeof(*runs));
-		uint8_t *seen = calloc(d->nr_runs + 1, 1);
-		int ret = runs && seen ? 0 : fault_set(why, ENOMEM, "out of memory");
-
-		for (i = 0; !ret && i < d->nr_rows; i++) {
+		memset(seen, 0, d->nr_runs);
+		nr = 0;
+		for (i = 0; i < d->nr_rows; i++) {
 			run = d->rows[i].run;
 			if (d->rows[i].label != label || parts[i] != PART_TRAIN || seen[run])
 				continue;
 			seen[run] = 1;
 			runs[nr++] = run;
 		}
-		if (nr == 1)
+		if (!nr)
+			continue;
+		if (nr == 1) {
 			ret = fault_set(why, EINVAL,
 					"class %s has a single run: it cannot be held out",
 					class_name(label));
-		if (!ret && nr) {
-			run = runs[rng_below(rng, nr)];
-			for (i = 0; i < d->nr_rows; i++)
-				if (d->rows[i].label == label && d->rows[i].run == run &&
-				    parts[i] == PART_TRAIN)
-					parts[i] = to;
+			goto out;
 		}
-		free(runs);
-		free(seen);
-		if (ret)
-			return ret;
+		run = runs[rng_below(rng, nr)];
+		for (i = 0; i < d->nr_rows; i++)
+			if (d->rows[i].label == label && d->rows[i].run == run &&
+			    parts[i] == PART_TRAIN)
+				parts[i] = to;
 	}
-	return 0;
+out:
+	free(runs);
+	free(seen);
+	return ret;
 }
