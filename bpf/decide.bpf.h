@@ -14,7 +14,6 @@
 #include "maps.bpf.h"
 #include "../loader/defaults.h"
 
-#define HOP_MIN_CALLS 2 /* a hop with fewer lasts longer, up to its share of stretch_ns */
 #define DIRECT_SHARE 64 /* fewer page-cache reads than one in so many change nothing */
 #define CPUS_FOLDED (CPU_MASK_WORDS * 64)
 #define CPU_FOLDS 8 /* 8 x 1,024 CPUs: the largest NR_CPUS of any architecture */

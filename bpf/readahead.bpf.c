@@ -38,8 +38,6 @@
  */
 #include "account.bpf.h"
 
-#define JUMP_SECTORS 2048 /* 1 MB: farther than this from the last read is a jump */
-
 char LICENSE[] SEC("license") = "GPL";
 
 /* Forgets a device whose bdi has no slot any more. */
@@ -62,31 +60,14 @@ static __noinline void learn_bdev(__u32 dev, __u64 id)
 		bpf_for_each_map_elem(&bdevs, forget_bdev, NULL, 0);
 }
 
-/* Does a read continue one of the last few streams? Either way its end is remembered. */
-static __always_inline bool continues_stream(struct bdi_counters *c, __u64 start, __u64 end)
-{
-	__u32 i;
-
-#pragma unroll
-	for (i = 0; i < STREAMS; i++) {
-		if (c->stream_end[i] == start) {
-			c->stream_end[i] = end;
-			return true;
-		}
-	}
-	c->stream_end[c->stream_next & (STREAMS - 1)] = end;
-	c->stream_next++;
-	return false;
-}
-
 SEC("tp_btf/block_bio_queue")
 int BPF_PROG(block_bio_queue, struct bio *bio)
 {
-	__u64 id, start, end, distance;
+	__u64 id;
 	struct backing_dev_info *bdi;
 	struct bdi_counters *c;
 	struct gendisk *disk;
-	__u32 op, size;
+	__u32 op;
 
 	op = bio->bi_opf & REQ_OP_MASK;
 	if (op > REQ_OP_WRITE)
@@ -103,25 +84,12 @@ int BPF_PROG(block_bio_queue, struct bio *bio)
 		c->total[COUNTER_BLOCK_WRITES]++;
 		return 0;
 	}
-	size = bio->bi_iter.bi_size;
-	start = bio->bi_iter.bi_sector;
-	end = start + (size >> 9);
-	if (c->last_end) {
-		distance = start > c->last_end ? start - c->last_end : c->last_end - start;
-		c->total[COUNTER_BLOCK_DISTANCE_SECTORS] += distance;
-		if (distance > JUMP_SECTORS)
-			c->total[COUNTER_BLOCK_JUMPS]++;
+	if (unlikely(c->history.last_dev != bio->bi_bdev->bd_dev)) {
+		c->history.last_dev = bio->bi_bdev->bd_dev;
+		learn_bdev(c->history.last_dev, id);
 	}
-	c->last_end = end;
-	if (unlikely(c->last_dev != bio->bi_bdev->bd_dev)) {
-		c->last_dev = bio->bi_bdev->bd_dev;
-		learn_bdev(c->last_dev, id);
-	}
-	if (continues_stream(c, start, end))
-		c->total[COUNTER_BLOCK_CONTINUED]++;
-	if (bio->bi_opf & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_RAHEAD))
-		c->total[COUNTER_BLOCK_RAHEAD_READS]++;
-	c->total[COUNTER_BLOCK_READ_BYTES] += size;
-	c->total[COUNTER_BLOCK_READS]++;
+	account_block_read(&c->history, c->total, bio->bi_iter.bi_sector, bio->bi_iter.bi_size,
+			   bio->bi_opf &
+				   1U << bpf_core_enum_value(enum req_flag_bits, __REQ_RAHEAD));
 	return 0;
 }

@@ -4,17 +4,14 @@
 #define BPFAHEAD_TOTALS_BPF_H
 
 #include "core.bpf.h"
-#include "abi.h"
+#include "block_read.h"
 
 /* What one CPU has seen of one bdi. The tag says whose totals these are. */
 struct bdi_counters {
 	__u64 bdi_id; /* 0: none */
 	__u64 jiffy;  /* of the last event here: the clock is read only when it moves */
 	__u64 slot_seq;
-	__u64 last_end;            /* sector after the last block read; 0: none yet */
-	__u64 stream_end[STREAMS]; /* the same of the last few streams */
-	__u32 stream_next;         /* the one to forget next */
-	__u32 last_dev;            /* dev_t of the last read: the map bdevs knows it */
+	struct block_history history;
 	__u64 total[COUNTERS_MAX];
 };
 
@@ -46,11 +43,11 @@ static __noinline void adopt_counters(struct bdi_counters *c, struct bdi_state *
 	__u32 cpu = bpf_get_smp_processor_id(), i;
 
 	c->bdi_id = 0;
-	c->last_end = 0;
-	c->last_dev = 0;
-	c->stream_next = 0;
+	c->history.last_end = 0;
+	c->history.last_dev = 0;
+	c->history.stream_next = 0;
 	for (i = 0; i < STREAMS; i++)
-		c->stream_end[i] = 0;
+		c->history.stream_end[i] = 0;
 	for (i = 0; i < COUNTERS_MAX; i++)
 		c->total[i] = 0;
 	c->slot_seq = st->slot_seq;

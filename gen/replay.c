@@ -3,18 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../bpf/block_read.h"
 #include "../bpf/mlp.h"
 #include "../loader/defaults.h"
 #include "replay.h"
 
-/* As in bpf/readahead.bpf.c and bpf/decide.bpf.h. */
-#define JUMP_SECTORS 2048
-#define HOP_MIN_CALLS 2
 #define HOPS (DEFAULT_WINDOW_NS / DEFAULT_HOP_NS)
 
 struct replay_cpu {
-	uint64_t last_end, stream_end[STREAMS];
-	uint32_t stream_next;
+	struct block_history history;
 };
 
 static struct replay_device *find_device(struct replay *r, const char *name, struct fault *why)
@@ -139,30 +136,6 @@ static int hop_end(struct replay *r, struct replay_device *d, uint64_t now, bool
 
 /* --- requests -------------------------------------------------------------------------------- */
 
-static void account_read(struct replay_device *d, struct replay_cpu *c, const struct request *q)
-{
-	uint64_t start = q->offset >> 9, end = start + (q->bytes >> 9), distance;
-	unsigned int i;
-
-	if (c->last_end) {
-		distance = start > c->last_end ? start - c->last_end : c->last_end - start;
-		d->total[COUNTER_BLOCK_DISTANCE_SECTORS] += distance;
-		d->total[COUNTER_BLOCK_JUMPS] += distance > JUMP_SECTORS;
-	}
-	c->last_end = end;
-	for (i = 0; i < STREAMS; i++)
-		if (c->stream_end[i] == start)
-			break;
-	if (i < STREAMS)
-		d->total[COUNTER_BLOCK_CONTINUED]++;
-	else
-		i = c->stream_next++ % STREAMS;
-	c->stream_end[i] = end;
-	d->total[COUNTER_BLOCK_RAHEAD_READS] += q->readahead;
-	d->total[COUNTER_BLOCK_READ_BYTES] += q->bytes;
-	d->total[COUNTER_BLOCK_READS]++;
-}
-
 int replay_request(struct replay *r, const struct request *q, struct fault *why)
 {
 	struct replay_device *d = find_device(r, q->device, why);
@@ -194,7 +167,7 @@ int replay_request(struct replay *r, const struct request *q, struct fault *why)
 		d->total[COUNTER_BLOCK_WRITES]++;
 		r->writes++;
 	} else {
-		account_read(d, c, q);
+		account_block_read(&c->history, d->total, q->offset >> 9, q->bytes, q->readahead);
 		r->reads++;
 	}
 	return 0;

@@ -47,7 +47,8 @@ struct replay_window {
 struct replay_device {
 	char name[REPLAY_NAME_LEN];
 	uint64_t windows, class_windows[CLASSES_MAX], abstained;
-	uint64_t last_seen_ns, deadline_ns, total[COUNTERS_MAX];
+	uint64_t last_seen_ns, deadline_ns;
+	__u64 total[COUNTERS_MAX];
 	struct replay_cpu *cpus;
 	uint32_t nr_cpus, nr_hops, ring_head;
 	struct {

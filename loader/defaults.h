@@ -18,6 +18,7 @@
 #define DEFAULT_MARGIN (LOGIT_ONE / 2)
 #define DEFAULT_CONFIRM 2
 #define DEFAULT_MIN_CALLS 8
+#define HOP_MIN_CALLS 2 /* a hop with fewer lasts longer, up to its share of the stretch */
 #define DEFAULT_FLOOR_KB RA_KB_HARD_MIN
 #define DEFAULT_CAP_KB 8192
 
