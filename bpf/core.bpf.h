@@ -126,7 +126,6 @@ struct bpf_ringbuf {
 #define REQ_OP_WRITE 1U
 #define BDEVFS_MAGIC 0x62646576 /* include/uapi/linux/magic.h */
 
-#define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 #endif /* BPFAHEAD_CORE_BPF_H */

@@ -528,13 +528,12 @@ struct applier *applier_alloc(const struct maps *maps,
 }
 
 struct applier *
-applier_new(const struct maps *maps, const char *pin_dir,
+applier_new(const struct maps *maps,
 	    void (*report)(const struct event *, const struct apply_report *, void *arg), void *arg)
 {
 	struct applier *a = applier_alloc(maps, report, arg);
 	int err;
 
-	(void)pin_dir;
 	if (!a)
 		return NULL;
 	a->ring = ring_buffer__new(maps->events, take_record, a, NULL);

@@ -39,7 +39,7 @@ struct applier;
  * @report: called after each event that was acted upon; may be NULL
  * Opens the ring buffer; needs the owner lock. NULL with errno set on failure.
  */
-struct applier *applier_new(const struct maps *maps, const char *pin_dir,
+struct applier *applier_new(const struct maps *maps,
 			    void (*report)(const struct event *, const struct apply_report *,
 					   void *arg),
 			    void *arg);

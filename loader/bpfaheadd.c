@@ -221,7 +221,7 @@ static int run(const struct maps *maps, const char *pin_dir)
 	left = restore_originals(maps, stderr);
 	if (left)
 		say(LEVEL_WARNING, "originals left by an earlier run could not all be restored");
-	a = applier_new(maps, pin_dir, report, NULL);
+	a = applier_new(maps, report, NULL);
 	if (!a) {
 		say(LEVEL_ERROR, "ring buffer: %s", strerror(errno));
 		goto out;

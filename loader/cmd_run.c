@@ -263,7 +263,7 @@ static int apply_until_signal(struct run *run, int signals)
 	status = need_maps(&maps);
 	if (status)
 		goto close;
-	applier = applier_new(&maps, cli.pin_dir, print_event, run);
+	applier = applier_new(&maps, print_event, run);
 	if (!applier) {
 		status = fail(EXIT_FAILURE, "cannot open the ring of events: %s", strerror(errno));
 		goto close;

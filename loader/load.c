@@ -109,9 +109,13 @@ bool load_marked_run(const char *pin_dir)
 	return !access(pin_path(pin_dir, RUN_MARK), F_OK);
 }
 
-/* Pins are regular files there. Stops at the first non-zero return of @fn and returns it. */
+/*
+ * Calls @fn for each pin below @dir (pins are regular files there), and @leave, if given, for each
+ * directory below it once its contents are through. Stops at the first non-zero return, which it
+ * returns.
+ */
 static int each_pin(const char *dir, int (*fn)(const char *path, const char *name, void *arg),
-		    void *arg)
+		    int (*leave)(const char *dir), void *arg)
 {
 	struct dirent *entry;
 	DIR *stream = opendir(dir);
@@ -127,10 +131,12 @@ static int each_pin(const char *dir, int (*fn)(const char *path, const char *nam
 			err = -ENOMEM;
 			break;
 		}
-		if (entry->d_type == DT_DIR)
-			err = each_pin(path, fn, arg);
-		else
+		if (entry->d_type != DT_DIR)
 			err = fn(path, entry->d_name, arg);
+		else
+			err = each_pin(path, fn, leave, arg);
+		if (!err && entry->d_type == DT_DIR && leave)
+			err = leave(path);
 		free(path);
 	}
 	if (!err && errno)
@@ -149,38 +155,27 @@ static int found_pin(const char *path, const char *name, void *arg)
 
 bool load_is_empty(const char *pin_dir)
 {
-	return each_pin(pin_dir, found_pin, NULL) == 0;
+	return each_pin(pin_dir, found_pin, NULL, NULL) == 0;
+}
+
+static int remove_pin(const char *path, const char *name, void *arg)
+{
+	(void)name;
+	(void)arg;
+	return unlink(path) ? -errno : 0;
+}
+
+static int remove_directory(const char *dir)
+{
+	return rmdir(dir) && errno != ENOENT ? -errno : 0;
 }
 
 /* Everything below @dir; @dir itself unless @keep. */
 static int remove_tree(const char *dir, bool keep)
 {
-	struct dirent *entry;
-	DIR *stream = opendir(dir);
-	char *path;
-	int err = 0;
+	int err = each_pin(dir, remove_pin, remove_directory, NULL);
 
-	if (!stream)
-		return errno == ENOENT ? 0 : -errno;
-	while (!err && (errno = 0, entry = readdir(stream))) {
-		if (is_dot(entry->d_name))
-			continue;
-		if (asprintf(&path, "%s/%s", dir, entry->d_name) < 0) {
-			err = -ENOMEM;
-			break;
-		}
-		if (entry->d_type == DT_DIR)
-			err = remove_tree(path, false);
-		else if (unlink(path))
-			err = -errno;
-		free(path);
-	}
-	if (!err && errno)
-		err = -errno;
-	closedir(stream);
-	if (!err && !keep && rmdir(dir))
-		err = -errno;
-	return err;
+	return err || keep ? err : remove_directory(dir);
 }
 
 int load_remove(const char *pin_dir, bool keep, struct fault *fault)
@@ -335,7 +330,7 @@ static int attach_below(const char *pin_dir, const char *below, unsigned int *at
 	int err;
 
 	fault->text[0] = '\0';
-	err = each_pin(pin_path(pin_dir, below), attach_program, &a);
+	err = each_pin(pin_path(pin_dir, below), attach_program, NULL, &a);
 	if (err && !fault->text[0])
 		fault_set(fault, err, "cannot read %s: %s", pin_path(pin_dir, below),
 			  strerror(-err));
@@ -395,7 +390,7 @@ static bool has_links(const char *pin_dir, const char *object)
 	if (!load_is_empty(pin_path(pin_dir, below)))
 		return true;
 	snprintf(below, sizeof(below), "progs/%s", object);
-	return each_pin(pin_path(pin_dir, below), found_link, NULL) == 1;
+	return each_pin(pin_path(pin_dir, below), found_link, NULL, NULL) == 1;
 }
 
 unsigned int load_sources(const char *pin_dir)
