@@ -52,7 +52,7 @@ BPF_CFLAGS := -g $(BPF_OPT) -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-param
 	-I$(if $(MULTIARCH),/usr/include/$(MULTIARCH),/usr/include) -I.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-HELPER_LIBS := -lbpf -lelf -lz -lcap-ng -lseccomp
+HELPER_LIBS := -lbpf -lelf -lz -lseccomp
 CLI_LIBS := $(HELPER_LIBS) -lcjson -lm
 GEN_LIBS := -lcjson -lz -lm
 TEST_LIBS := -lcmocka $(CLI_LIBS)

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 # The names are Debian's and Ubuntu's; one line per group.
-run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libcap-ng-dev libseccomp-dev
+run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-dev
 	libcjson-dev mount'
 test="libcmocka-dev perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
 bench="fio jq util-linux procps xxd"
