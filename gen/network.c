@@ -81,6 +81,8 @@ static cJSON *layer_to_json(const struct network *n, unsigned int layer)
 		cJSON_AddItemToArray(rows, numbers_to_json(n->weight[layer][out],
 							   network_inputs(n, layer)));
 	cJSON_AddItemToObject(json, "bias", numbers_to_json(n->bias[layer], n->size[layer]));
+	if (layer + 1 < n->nr_layers)
+		cJSON_AddItemToObject(json, "limit", numbers_to_json(&n->limit[layer], 1));
 	return json;
 }
 
@@ -144,6 +146,12 @@ static int numbers_from_json(const cJSON *array, double *numbers, unsigned int n
 	return 0;
 }
 
+/* What older files lack. */
+static int limit_from_json(const cJSON *item, double *limit)
+{
+	return item ? numbers_from_json(item, limit, 1) : 0;
+}
+
 static int network_from_json(const cJSON *json, struct network *n, const struct model *model)
 {
 	const cJSON *layers = cJSON_GetObjectItemCaseSensitive(json, "layers");
@@ -161,7 +169,9 @@ static int network_from_json(const cJSON *json, struct network *n, const struct 
 
 		n->size[layer] = model->header.layer_size[layer];
 		if (!cJSON_IsArray(rows) || cJSON_GetArraySize(rows) != (int)n->size[layer] ||
-		    numbers_from_json(bias, n->bias[layer], n->size[layer]))
+		    numbers_from_json(bias, n->bias[layer], n->size[layer]) ||
+		    limit_from_json(cJSON_GetObjectItemCaseSensitive(item, "limit"),
+				    &n->limit[layer]))
 			return -EINVAL;
 		for (out = 0; out < n->size[layer]; out++)
 			if (numbers_from_json(cJSON_GetArrayItem(rows, (int)out),

@@ -8,6 +8,7 @@
 
 /* Inputs are mlp_input() of bpf/mlp.h in units of one standard deviation. */
 #define INPUT_ONE 4096.0
+#define INPUT_PRE_SHIFT_MAX 40 /* the most that model_check() of bpf/mlp.h lets pass */
 
 struct network {
 	unsigned int nr_inputs;
@@ -15,6 +16,7 @@ struct network {
 	unsigned int size[MODEL_LAYERS_MAX]; /* outputs of each layer; the last is nr_outputs */
 	double weight[MODEL_LAYERS_MAX][MODEL_HIDDEN_MAX][MODEL_HIDDEN_MAX]; /* [layer][out][in] */
 	double bias[MODEL_LAYERS_MAX][MODEL_HIDDEN_MAX];
+	double limit[MODEL_LAYERS_MAX]; /* hidden layers: what ACTIVATION_MAX will stand for */
 };
 
 struct activations {

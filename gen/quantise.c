@@ -5,7 +5,7 @@
  *   input      1 / INPUT_ONE
  *   weight     one scale per row (output neuron): its largest weight / 127
  *   sum, bias  weight scale * scale of the layer's inputs
- *   hidden     one scale per layer: largest calibrated activation * headroom / ACTIVATION_MAX
+ *   hidden     one scale per layer: what ACTIVATION_MAX stands for / ACTIVATION_MAX
  *   logit      1 / LOGIT_ONE
  *
  * Requantisation multiplies a sum by (sum scale / output scale), kept as
@@ -24,17 +24,16 @@
 #define MULT_MAX (1 << 30)
 #define BIAS_SAFE (MODEL_BIAS_MAX / 2)
 
-static void calibrate(const struct trained *t, const struct dataset *d, const uint8_t *parts,
-		      double *largest)
+void calibrate(struct trained *t, const struct dataset *d, const uint8_t *parts)
 {
+	double x[MODEL_INPUTS_MAX], *limit = t->network.limit;
 	const struct network *n = &t->network;
-	double x[MODEL_INPUTS_MAX];
 	unsigned int layer, out;
 	struct activations a;
 	size_t i;
 
 	for (layer = 0; layer < MODEL_LAYERS_MAX; layer++)
-		largest[layer] = 0.0;
+		limit[layer] = 0.0;
 	for (i = 0; i < d->nr_rows; i++) {
 		if (parts[i] != PART_TRAIN)
 			continue;
@@ -42,9 +41,11 @@ static void calibrate(const struct trained *t, const struct dataset *d, const ui
 		network_forward(n, x, NULL, &a);
 		for (layer = 0; layer + 1 < n->nr_layers; layer++)
 			for (out = 0; out < n->size[layer]; out++)
-				if (a.value[layer + 1][out] > largest[layer])
-					largest[layer] = a.value[layer + 1][out];
+				if (a.value[layer + 1][out] > limit[layer])
+					limit[layer] = a.value[layer + 1][out];
 	}
+	for (layer = 0; layer + 1 < n->nr_layers; layer++)
+		limit[layer] = (limit[layer] > 0.0 ? limit[layer] : 1.0) * HEADROOM;
 }
 
 static int quantise_layer(const struct network *n, unsigned int layer, double in_scale,
@@ -96,10 +97,17 @@ static int quantise_layer(const struct network *n, unsigned int layer, double in
 	return 0;
 }
 
-int quantise(const struct trained *t, const struct dataset *d, const uint8_t *parts,
-	     const char *name, uint64_t generation, struct model *model, struct fault *why)
+int quantise(struct trained *t, const struct dataset *d, const uint8_t *parts, const char *name,
+	     uint64_t generation, struct model *model, struct fault *why)
 {
-	double largest[MODEL_LAYERS_MAX], in_scale = 1.0 / INPUT_ONE, out_scale;
+	calibrate(t, d, parts);
+	return quantise_network(t, name, generation, model, why);
+}
+
+int quantise_network(const struct trained *t, const char *name, uint64_t generation,
+		     struct model *model, struct fault *why)
+{
+	double in_scale = 1.0 / INPUT_ONE, out_scale;
 	const struct network *n = &t->network;
 	struct model_header *h = &model->header;
 	unsigned int i;
@@ -121,13 +129,11 @@ int quantise(const struct trained *t, const struct dataset *d, const uint8_t *pa
 	memcpy(h->class_id, t->class_id, t->nr_outputs);
 	memcpy(h->inputs, t->inputs, n->nr_inputs * sizeof(h->inputs[0]));
 	h->required_sources = model_input_sources(model);
-	calibrate(t, d, parts, largest);
 	for (i = 0; i < n->nr_layers; i++) {
 		if (i + 1 == n->nr_layers)
 			out_scale = 1.0 / LOGIT_ONE;
 		else
-			out_scale =
-				(largest[i] > 0.0 ? largest[i] : 1.0) * HEADROOM / ACTIVATION_MAX;
+			out_scale = n->limit[i] / ACTIVATION_MAX;
 		ret = quantise_layer(n, i, in_scale, out_scale, model);
 		if (ret)
 			return fault_set(why, -ret, "layer %u does not fit the model format", i);

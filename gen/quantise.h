@@ -7,13 +7,23 @@
 #include "train.h"
 
 /*
- * quantise - int8 weights, int32 biases, fixed-point requantisation
- * @parts: PART_TRAIN rows calibrate the range of the hidden activations
+ * calibrate - set the network's limits: largest activation of each hidden layer, with headroom
+ * @parts: those of the PART_TRAIN rows count
+ */
+void calibrate(struct trained *t, const struct dataset *d, const uint8_t *parts);
+
+/*
+ * quantise_network - int8 weights, int32 biases, fixed-point requantisation
+ * @t: network (with its limits, above 0), inputs and outputs; the rest is not looked at
  * @model: sealed on success; name and generation as given
  *
- * Returns 0 or -EINVAL when a number does not fit the format.
+ * Returns 0 or -errno when a number does not fit the format.
  */
-int quantise(const struct trained *t, const struct dataset *d, const uint8_t *parts,
-	     const char *name, uint64_t generation, struct model *model, struct fault *why);
+int quantise_network(const struct trained *t, const char *name, uint64_t generation,
+		     struct model *model, struct fault *why);
+
+/* Both, one after the other. */
+int quantise(struct trained *t, const struct dataset *d, const uint8_t *parts, const char *name,
+	     uint64_t generation, struct model *model, struct fault *why);
 
 #endif

@@ -80,13 +80,29 @@ static double transformed(const struct row *row, unsigned int feature, enum tran
 	return (double)(transform == TRANSFORM_LOG2 ? log2_q16(value) : value);
 }
 
+bool input_standardise(struct model_input *in, double mean, double sigma)
+{
+	int exponent, pre_shift;
+
+	in->offset = (int64_t)floor(mean + 0.5);
+	in->pre_shift = 0;
+	in->scale = 0;
+	/* Enough bits that the scale, Q16 of inputs per step, keeps 14 significant ones. */
+	frexp(sigma, &exponent);
+	pre_shift = exponent > 14 ? exponent - 14 : 0;
+	if (sigma < 0.5 || pre_shift > INPUT_PRE_SHIFT_MAX)
+		return false; /* scale 0: the input says nothing */
+	in->pre_shift = pre_shift;
+	in->scale = (int32_t)floor(ldexp(INPUT_ONE * 65536.0, pre_shift) / sigma + 0.5);
+	return true;
+}
+
 /* Mean and deviation over the training rows, each class weighing the same. */
 static void fit_input(const struct dataset *d, const uint8_t *parts, const struct trainer *tr,
 		      unsigned int feature, struct model_input *in, bool *constant)
 {
 	enum transform transform = feature_transform(feature, tr->options->linear);
 	double sum = 0.0, squares = 0.0, total = 0.0, mean, sigma;
-	int exponent, pre_shift;
 	size_t i;
 
 	for (i = 0; i < d->nr_rows; i++) {
@@ -109,17 +125,10 @@ static void fit_input(const struct dataset *d, const uint8_t *parts, const struc
 	memset(in, 0, sizeof(*in));
 	in->feature = feature;
 	in->transform = transform;
-	in->offset = (int64_t)floor(mean + 0.5);
-	*constant = sigma < 0.5;
-	if (*constant)
-		return; /* scale 0: the input says nothing */
-	if (sigma < SIGMA_MIN && (transform == TRANSFORM_LOG2 || feature_is_ratio(feature)))
+	if (sigma >= 0.5 && sigma < SIGMA_MIN &&
+	    (transform == TRANSFORM_LOG2 || feature_is_ratio(feature)))
 		sigma = SIGMA_MIN;
-	/* Enough bits that the scale, Q16 of inputs per step, keeps 14 significant ones. */
-	frexp(sigma, &exponent);
-	pre_shift = exponent > 14 ? exponent - 14 : 0;
-	in->pre_shift = pre_shift;
-	in->scale = (int32_t)floor(ldexp(INPUT_ONE * 65536.0, pre_shift) / sigma + 0.5);
+	*constant = !input_standardise(in, mean, sigma);
 }
 
 static int gather_rows(const struct dataset *d, const uint8_t *parts, struct trainer *tr,

@@ -47,6 +47,15 @@ int train(const struct dataset *d, const uint8_t *parts, const struct train_opti
 	  struct trained *t, struct fault *why);
 
 /*
+ * input_standardise - offset, pre_shift and scale, so that the input is (value - mean) / sigma
+ * @in: its transform stays; mean and sigma are those of the transformed value
+ *
+ * False where sigma is below half a step or beyond 2^54: the scale is then 0,
+ * and the input says nothing.
+ */
+bool input_standardise(struct model_input *in, double mean, double sigma);
+
+/*
  * The inputs of a row as the network sees them: mlp_input() / INPUT_ONE, so that
  * training meets the very rounding and saturation of the kernel.
  */
