@@ -27,25 +27,27 @@
 #define WINDOWS_RING_BYTES 65536
 
 /* Totals per bdi. Each belongs to one hook, which alone writes it, and only ever grows. */
-#define COUNTER_LIST(X)                                         \
-	X(BLOCK_READS, "block_reads") /* block hook */          \
-	X(BLOCK_READ_BYTES, "block_read_bytes")                 \
-	X(BLOCK_DISTANCE_SECTORS, "block_distance_sectors")     \
-	X(BLOCK_JUMPS, "block_jumps")                           \
-	X(BLOCK_CONTINUED, "block_continued")                   \
-	X(BLOCK_RAHEAD_READS, "block_rahead_reads")             \
-	X(BLOCK_WRITES, "block_writes")                         \
-	X(LATENCY_READS, "latency_reads") /* completion hook */ \
-	X(LATENCY_NS, "latency_ns")                             \
-	X(SYNC_CALLS, "sync_calls") /* page_cache_sync_ra */    \
-	X(SYNC_PAGES, "sync_pages")                             \
-	X(SYNC_HEADS, "sync_heads")                             \
-	X(ASYNC_CALLS, "async_calls") /* page_cache_async_ra */ \
-	X(ASYNC_PAGES, "async_pages")                           \
-	X(ORDER_CALLS, "order_calls") /* page_cache_ra_order */ \
-	X(ORDER_PAGES, "order_pages")                           \
-	X(ORDER_RA_PAGES, "order_ra_pages")                     \
-	X(AROUND_CALLS, "around_calls")
+#define COUNTER_LIST(X)                                            \
+	X(BLOCK_READS, "block_reads") /* block hook */             \
+	X(BLOCK_READ_BYTES, "block_read_bytes")                    \
+	X(BLOCK_DISTANCE_SECTORS, "block_distance_sectors")        \
+	X(BLOCK_JUMPS, "block_jumps")                              \
+	X(BLOCK_CONTINUED, "block_continued")                      \
+	X(BLOCK_RAHEAD_READS, "block_rahead_reads")                \
+	X(BLOCK_WRITES, "block_writes")                            \
+	X(LATENCY_READS, "latency_reads") /* completion hook */    \
+	X(LATENCY_NS, "latency_ns")                                \
+	X(SYNC_CALLS, "sync_calls") /* page_cache_sync_ra */       \
+	X(SYNC_PAGES, "sync_pages")                                \
+	X(SYNC_HEADS, "sync_heads")                                \
+	X(ASYNC_CALLS, "async_calls") /* page_cache_async_ra */    \
+	X(ASYNC_PAGES, "async_pages")                              \
+	X(ORDER_CALLS, "order_calls") /* page_cache_ra_order */    \
+	X(ORDER_PAGES, "order_pages")                              \
+	X(ORDER_RA_PAGES, "order_ra_pages")                        \
+	X(AROUND_CALLS, "around_calls")                            \
+	X(SYNC_JUMPS, "sync_jumps") /* page_cache_sync_ra again */ \
+	X(UNUSED_PAGES, "unused_pages")
 
 enum counter_id {
 #define X(id, name) COUNTER_##id,
@@ -61,30 +63,33 @@ enum counter_id {
  * RATIO is a fraction in Q16 (65536 = 1.0), the others are plain integers.
  * Meanings, formulas and value for an empty denominator: features.h.
  */
-#define FEATURE_LIST(X)                                       \
-	X(AVG_DISTANCE_BYTES, 0, "avg_distance_bytes", PLAIN) \
-	X(JUMP_RATIO, 1, "jump_ratio", RATIO)                 \
-	X(AVG_IO_BYTES, 2, "avg_io_bytes", PLAIN)             \
-	X(SEQ_RATIO, 3, "seq_ratio", RATIO)                   \
-	X(IOPS, 4, "iops", PLAIN)                             \
-	X(STREAM_RATIO, 5, "stream_ratio", RATIO)             \
-	X(RUN_BYTES, 6, "run_bytes", PLAIN)                   \
-	X(RAHEAD_RATIO, 7, "rahead_ratio", RATIO)             \
-	X(READ_RATIO, 8, "read_ratio", RATIO)                 \
-	X(BYTES_PER_S, 9, "bytes_per_s", PLAIN)               \
-	X(LATENCY_NS, 10, "latency_ns", PLAIN)                \
-	X(ASYNC_SHARE, 16, "async_share", RATIO)              \
-	X(SYNC_PER_S, 17, "sync_per_s", PLAIN)                \
-	X(ASYNC_PER_S, 18, "async_per_s", PLAIN)              \
-	X(AROUND_PER_S, 19, "around_per_s", PLAIN)            \
-	X(AVG_REQ_PAGES_Q8, 20, "avg_req_pages_q8", PLAIN)    \
-	X(FILL_RATIO, 21, "fill_ratio", RATIO)                \
-	X(RUN_WINDOWS_Q8, 22, "run_windows_q8", PLAIN)        \
-	X(MARK_RATIO, 23, "mark_ratio", RATIO)                \
-	X(RA_PAGES, 24, "ra_pages", PLAIN)                    \
-	X(AROUND_SHARE, 25, "around_share", RATIO)            \
-	X(HEAD_SHARE, 26, "head_share", RATIO)                \
-	X(AVG_WINDOW_PAGES_Q8, 27, "avg_window_pages_q8", PLAIN)
+#define FEATURE_LIST(X)                                          \
+	X(AVG_DISTANCE_BYTES, 0, "avg_distance_bytes", PLAIN)    \
+	X(JUMP_RATIO, 1, "jump_ratio", RATIO)                    \
+	X(AVG_IO_BYTES, 2, "avg_io_bytes", PLAIN)                \
+	X(SEQ_RATIO, 3, "seq_ratio", RATIO)                      \
+	X(IOPS, 4, "iops", PLAIN)                                \
+	X(STREAM_RATIO, 5, "stream_ratio", RATIO)                \
+	X(RUN_BYTES, 6, "run_bytes", PLAIN)                      \
+	X(RAHEAD_RATIO, 7, "rahead_ratio", RATIO)                \
+	X(READ_RATIO, 8, "read_ratio", RATIO)                    \
+	X(BYTES_PER_S, 9, "bytes_per_s", PLAIN)                  \
+	X(LATENCY_NS, 10, "latency_ns", PLAIN)                   \
+	X(ASYNC_SHARE, 16, "async_share", RATIO)                 \
+	X(SYNC_PER_S, 17, "sync_per_s", PLAIN)                   \
+	X(ASYNC_PER_S, 18, "async_per_s", PLAIN)                 \
+	X(AROUND_PER_S, 19, "around_per_s", PLAIN)               \
+	X(AVG_REQ_PAGES_Q8, 20, "avg_req_pages_q8", PLAIN)       \
+	X(FILL_RATIO, 21, "fill_ratio", RATIO)                   \
+	X(RUN_WINDOWS_Q8, 22, "run_windows_q8", PLAIN)           \
+	X(MARK_RATIO, 23, "mark_ratio", RATIO)                   \
+	X(RA_PAGES, 24, "ra_pages", PLAIN)                       \
+	X(AROUND_SHARE, 25, "around_share", RATIO)               \
+	X(HEAD_SHARE, 26, "head_share", RATIO)                   \
+	X(AVG_WINDOW_PAGES_Q8, 27, "avg_window_pages_q8", PLAIN) \
+	X(RUN_PAGES_Q8, 28, "run_pages_q8", PLAIN)               \
+	X(USED_RATIO, 29, "used_ratio", RATIO)                   \
+	X(JUMP_SHARE, 30, "jump_share", RATIO)
 
 enum feature_id {
 #define X(id, value, name, unit) FEATURE_##id = (value),
@@ -92,7 +97,7 @@ enum feature_id {
 #undef X
 };
 
-#define FEATURES_MAX 28
+#define FEATURES_MAX 31
 
 /* Class ids are ABI: append, never renumber. Third column: the classic name shown beside it. */
 #define CLASS_LIST(X)                                \
@@ -102,13 +107,14 @@ enum feature_id {
 	X(LONG_RUNS, 3, "long-runs", "mixed")        \
 	X(SHORT_RUNS, 4, "short-runs", "mixed")      \
 	X(OBJECTS, 5, "objects", "random")           \
-	X(PAGES, 6, "pages", "random")
+	X(PAGES, 6, "pages", "random")               \
+	X(SMALL_FILES, 7, "small-files", "sequential")
 
 enum class_id {
 #define X(id, value, name, classic) CLASS_##id = (value),
 	CLASS_LIST(X)
 #undef X
-		NR_CLASSES = 7,
+		NR_CLASSES = 8,
 	CLASSES_MAX = 16, /* ids the policy map has room for */
 	CLASS_NONE = 255,
 };
@@ -391,7 +397,7 @@ struct event {
 	__u16 input_feature[MODEL_INPUTS_MAX];
 	__u64 features[FEATURES_MAX];
 };
-_Static_assert(sizeof(struct event) == 376, "ring-buffer record");
+_Static_assert(sizeof(struct event) == 400, "ring-buffer record");
 
 /* Ring `windows`, when config.record is set: one per evaluation, window and last hop. */
 struct window_part {
@@ -415,7 +421,7 @@ struct window_record {
 	struct window_part window;
 	struct window_part hop;
 };
-_Static_assert(sizeof(struct window_record) == 632, "ring-buffer record");
+_Static_assert(sizeof(struct window_record) == 680, "ring-buffer record");
 
 /* --- global statistics: map `stats`, per CPU, summed by the reader --------------------------- */
 

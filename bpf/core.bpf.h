@@ -93,13 +93,16 @@ struct address_space {
 } CORE;
 
 struct file_ra_state {
+	unsigned long start;
 	unsigned int size;
 	unsigned int async_size;
 	unsigned int ra_pages;
+	long long prev_pos;
 } CORE;
 
 struct readahead_control {
 	struct address_space *mapping;
+	struct file_ra_state *ra;
 	unsigned long _index; /* private to mm/, but where the call begins */
 } CORE;
 

@@ -46,11 +46,8 @@ static inline __u64 feature_mean(__u64 sum, __u64 count)
 	return count ? sum / count : 0;
 }
 
-/* In whole microseconds, so that ten seconds at 1 TB/s do not overflow. */
-static inline __u64 feature_per_second(__u64 count, __u64 span_ns)
+static inline __u64 feature_per_second(__u64 count, __u64 span_us)
 {
-	__u64 span_us = span_ns / 1000;
-
 	return span_us ? count * 1000000 / span_us : 0;
 }
 
@@ -68,15 +65,17 @@ static inline __u64 window_readahead_calls(const struct window *w)
  *
  * Returns 0, or -1 for a null pointer.
  */
-PURE_FN int features_compute(const struct window *w, struct mlp_features *features)
+PURE_FN int features_compute(const struct window *restrict w,
+			     struct mlp_features *restrict features)
 {
-	__u64 reads, sync, async, around, calls, starts, *f;
+	__u64 reads, sync, async, around, calls, starts, jumps, unused, used, span_us, *f;
 	const __u64 *d;
 
 	if (!w || !features)
 		return -1;
 	f = features->value;
 	d = w->delta;
+	span_us = w->span_ns / 1000; /* so that ten seconds at 1 TB/s do not overflow */
 	reads = d[COUNTER_BLOCK_READS];
 	sync = d[COUNTER_SYNC_CALLS];
 	async = d[COUNTER_ASYNC_CALLS];
@@ -88,7 +87,7 @@ PURE_FN int features_compute(const struct window *w, struct mlp_features *featur
 	f[FEATURE_JUMP_RATIO] = feature_ratio(d[COUNTER_BLOCK_JUMPS], reads, 0);
 	f[FEATURE_AVG_IO_BYTES] = feature_mean(d[COUNTER_BLOCK_READ_BYTES], reads);
 	f[FEATURE_SEQ_RATIO] = RATIO_ONE - f[FEATURE_JUMP_RATIO];
-	f[FEATURE_IOPS] = feature_per_second(reads, w->span_ns);
+	f[FEATURE_IOPS] = feature_per_second(reads, span_us);
 	f[FEATURE_STREAM_RATIO] = feature_ratio(d[COUNTER_BLOCK_CONTINUED], reads, 0);
 	/* A run is a read that continues no stream, and those that continue it. */
 	f[FEATURE_RUN_BYTES] =
@@ -97,14 +96,14 @@ PURE_FN int features_compute(const struct window *w, struct mlp_features *featur
 			d[COUNTER_BLOCK_READ_BYTES];
 	f[FEATURE_RAHEAD_RATIO] = feature_ratio(d[COUNTER_BLOCK_RAHEAD_READS], reads, 0);
 	f[FEATURE_READ_RATIO] = feature_ratio(reads, reads + d[COUNTER_BLOCK_WRITES], 0);
-	f[FEATURE_BYTES_PER_S] = feature_per_second(d[COUNTER_BLOCK_READ_BYTES], w->span_ns);
+	f[FEATURE_BYTES_PER_S] = feature_per_second(d[COUNTER_BLOCK_READ_BYTES], span_us);
 	f[FEATURE_LATENCY_NS] = feature_mean(d[COUNTER_LATENCY_NS], d[COUNTER_LATENCY_READS]);
 	f[11] = f[12] = f[13] = f[14] = f[15] = 0;
 
 	f[FEATURE_ASYNC_SHARE] = feature_ratio(async, calls, 0);
-	f[FEATURE_SYNC_PER_S] = feature_per_second(sync, w->span_ns);
-	f[FEATURE_ASYNC_PER_S] = feature_per_second(async, w->span_ns);
-	f[FEATURE_AROUND_PER_S] = feature_per_second(around, w->span_ns);
+	f[FEATURE_SYNC_PER_S] = feature_per_second(sync, span_us);
+	f[FEATURE_ASYNC_PER_S] = feature_per_second(async, span_us);
+	f[FEATURE_AROUND_PER_S] = feature_per_second(around, span_us);
 	f[FEATURE_AVG_REQ_PAGES_Q8] =
 		feature_mean((d[COUNTER_SYNC_PAGES] + d[COUNTER_ASYNC_PAGES]) << 8, sync + async);
 	f[FEATURE_FILL_RATIO] = feature_ratio(d[COUNTER_ORDER_PAGES], d[COUNTER_ORDER_RA_PAGES], 0);
@@ -116,6 +115,18 @@ PURE_FN int features_compute(const struct window *w, struct mlp_features *featur
 	f[FEATURE_HEAD_SHARE] = feature_ratio(d[COUNTER_SYNC_HEADS], calls, 0);
 	f[FEATURE_AVG_WINDOW_PAGES_Q8] =
 		feature_mean(d[COUNTER_ORDER_PAGES] << 8, d[COUNTER_ORDER_CALLS]);
+
+	jumps = d[COUNTER_SYNC_JUMPS];
+	unused = d[COUNTER_UNUSED_PAGES];
+	used = d[COUNTER_ORDER_PAGES]; /* and misses that jump: those read just what was asked for
+					*/
+	if (sync)
+		used += d[COUNTER_SYNC_PAGES] * jumps / sync;
+	used = used > unused ? used - unused : 0;
+	starts = jumps + d[COUNTER_SYNC_HEADS] + around;
+	f[FEATURE_RUN_PAGES_Q8] = (used << 8) / (starts ? starts : 1); /* as above */
+	f[FEATURE_USED_RATIO] = feature_ratio(used, used + unused, 0);
+	f[FEATURE_JUMP_SHARE] = feature_ratio(jumps, sync, 0);
 	return 0;
 }
 

@@ -11,7 +11,7 @@ char LICENSE[] SEC("license") = "GPL";
 SEC("fentry/page_cache_sync_ra")
 int BPF_PROG(ra_sync, struct readahead_control *ractl, unsigned long req_count)
 {
-	account_sync(ractl->mapping->host, ractl->_index, req_count);
+	account_sync(ractl->mapping->host, ractl->_index, ractl->ra, req_count);
 	return 0;
 }
 

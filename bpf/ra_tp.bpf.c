@@ -11,7 +11,7 @@ SEC("tp_btf/page_cache_sync_ra")
 int BPF_PROG(ra_sync, struct inode *inode, unsigned long index, struct file_ra_state *ra,
 	     unsigned long req_count)
 {
-	account_sync(inode, index, req_count);
+	account_sync(inode, index, ra, req_count);
 	return 0;
 }
 

@@ -55,17 +55,35 @@ static __always_inline struct bdi_counters *inode_counters(struct inode *inode)
 	return counters_of(bdi, sb->s_bdev->bd_disk->queue, id, SOURCE_READAHEAD, BDI_FS_SEEN);
 }
 
-/* A miss: the page asked for is not in the cache. */
-static __always_inline void account_sync(struct inode *inode, __u64 index, __u64 req_count)
+/*
+ * A miss: the page asked for is not in the cache. It ends a run if it neither follows the last
+ * read nor lies in or behind the window, the same test as page_cache_sync_ra() makes for a stream.
+ * What that run has left of the windows read for it was read in vain: the last window, and of the
+ * one before it no more than its size.
+ */
+static __always_inline void account_sync(struct inode *inode, __u64 index, struct file_ra_state *ra,
+					 __u64 req_count)
 {
 	struct bdi_counters *c = inode_counters(inode);
+	__u64 start, size, last, ahead;
 
 	if (!c)
 		return;
 	c->total[COUNTER_SYNC_CALLS]++;
 	c->total[COUNTER_SYNC_PAGES] += req_count;
-	if (!index)
+	if (!index) {
 		c->total[COUNTER_SYNC_HEADS]++;
+		return;
+	}
+	start = ra->start;
+	size = ra->size;
+	last = (__u64)ra->prev_pos / (PAGE_KB << 10);
+	if (index - last <= 1 || index - start <= size)
+		return;
+	c->total[COUNTER_SYNC_JUMPS]++;
+	ahead = start + size - last - 1;
+	if (ahead < 2 * size)
+		c->total[COUNTER_UNUSED_PAGES] += ahead;
 }
 
 /* A hit of the marker that an earlier window left: the stream goes on. */

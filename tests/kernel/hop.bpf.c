@@ -64,18 +64,19 @@ int end_hop(struct hop_args *a)
 
 static long ask_once(__u64 index, struct ask_args *a)
 {
-	struct mlp_features none = {0};
-	__u32 zero = 0;
+	__u32 zero = 0, i;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	__s32 logit;
 
 	if (!s)
 		return 1;
+	for (i = 0; i < FEATURES_MAX; i++)
+		s->window.f.value[i] = 0;
 	if (load_model(MODEL_ACTING, SOURCES_ALL)) {
 		a->refused++;
 		return 0;
 	}
-	if (mlp_infer(&s->model, &none, &s->mlp))
+	if (mlp_infer(&s->model, &s->window.f, &s->mlp))
 		return 1;
 	logit = s->mlp.logits[0];
 	if (s->model.header.checksum == a->checksum[0] && logit == a->first_logit[0])
