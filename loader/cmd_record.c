@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <bpf/libbpf.h>
 
+#include "answers.h"
 #include "bdi.h"
 #include "load.h"
 #include "names.h"
@@ -21,12 +22,14 @@
 #define CSV_HEAD "label,device,part,time_ns,span_ns,calls,ra_kb,class,margin"
 
 struct record {
+	struct maps maps; /* descriptors that the caller closes */
 	const char *label, *path, *device;
 	unsigned int seconds;    /* 0: until a signal */
 	char name[BDI_NAME_LEN]; /* of --device */
 	char part[PATH_MAX];     /* what is written to before the rename */
 	FILE *csv;
 	unsigned long windows;
+	struct answers answers;
 	int error; /* first one of writing */
 	bool progress;
 };
@@ -120,6 +123,7 @@ static int take_window(void *arg, void *data, size_t size)
 	w.name[sizeof(w.name) - 1] = '\0';
 	if (w.abi_version != BPFAHEAD_ABI_VERSION || (r->device && strcmp(w.name, r->name)))
 		return 0;
+	answers_take(&r->answers, &r->maps, &w);
 	write_part(r, "window", &w, &w.window);
 	write_part(r, "hop", &w, &w.hop);
 	if (fflush(r->csv) && !r->error)
@@ -214,6 +218,7 @@ static int record_windows(struct record *r, const struct maps *maps, int signals
 	err = empty_ring(maps->windows);
 	if (err)
 		return err;
+	answers_start(&r->answers, maps, r->label);
 	ring = ring_buffer__new(maps->windows, take_window, r, NULL);
 	if (!ring)
 		return -errno;
@@ -277,6 +282,7 @@ static int record_to_file(struct record *r, const struct maps *maps)
 		close(signals);
 		return fail(EXIT_FAILURE, "cannot write %s: %s", r->part, strerror(-err));
 	}
+	r->maps = *maps;
 	r->progress = isatty(STDERR_FILENO);
 	err = record_windows(r, maps, signals);
 	close(signals);
@@ -289,6 +295,7 @@ static int record_to_file(struct record *r, const struct maps *maps)
 		return fail(EXIT_FAILURE, "cannot write %s: %s", r->path,
 			    strerror(err ? -err : -closed));
 	printf("%lu windows with label %s in %s\n", r->windows, r->label, r->path);
+	answers_print(&r->answers, maps);
 	return finish_output();
 }
 
@@ -306,7 +313,8 @@ int cmd_record(int argc, char **argv)
 		.parser = parse,
 		.args_doc = "--label NAME -o FILE.csv",
 		.doc = "Write the features of every evaluated window and its last hop to a CSV "
-		       "file, exactly as the kernel computed them.",
+		       "file, exactly as the kernel computed them. If NAME is a class, say how "
+		       "often the acting and the shadow model answered it.",
 	};
 	static struct record r;
 	struct maps maps;
