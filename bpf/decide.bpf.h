@@ -149,6 +149,7 @@ __attribute__((noinline)) int part_since(__u32 slot, __u32 back, struct part *p)
 	p->w.delta[COUNTER_ASYNC_PAGES] *= scale;
 	p->w.delta[COUNTER_ORDER_PAGES] *= scale;
 	p->w.delta[COUNTER_ORDER_RA_PAGES] *= scale;
+	p->w.delta[COUNTER_UNUSED_PAGES] *= scale;
 	p->calls = count_calls(&p->w, s->sources);
 	return (__s64)sign < 0 ? -1 : 0;
 }

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What the kernel says of runs of known length, at a small, a usual and a large readahead.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need fio dd awk
+
+make_loop 640
+make_fs "$LOOP" ext4
+fill_file "$MNT/data" 512
+need_throttle 24000000 1500
+start_run --dry-run
+
+# median COLUMN: over the hops recorded of this device
+median() {
+	awk -F, -v name="$1" -v bdi="$BDI" '
+		NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+		$column["part"] == "hop" && $column["device"] ~ "^" bdi "( |$)" { print $column[name] }
+	' "$T/windows.csv" | sort -n | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : 0 }'
+}
+near() { [ $(($1 * 3)) -ge $(($2 * 2)) ] && [ $(($1 * 2)) -le $(($2 * 3)) ]; }
+falling() { [ "$1" -gt "$2" ] && [ "$2" -gt "$3" ]; }
+
+for kb in 16 128 2560; do
+	set_kb "$kb"
+	for run in 64 256; do
+		dd if="$MNT/data" iflag=nocache count=0 status=none
+		start_load "runs-${run}k" "$MNT/data"
+		nap 1
+		ok "windows of ${run} KB runs at $kb KB are recorded" \
+			"$BPFAHEAD" record --seconds 3 --label mixed -o "$T/windows.csv" >"$T/record.log"
+		stop_load
+		run_kb=$(($(median run_pages_q8) / 64))
+		ok "runs of $run KB at $kb KB: measured $run_kb KB, within a factor of 1.5" \
+			near "$run_kb" "$run"
+		used[kb]=$(median used_ratio)
+	done
+done
+ok "less is used of a larger readahead (${used[*]} of 65536)" \
+	falling "${used[16]}" "${used[128]}" "${used[2560]}"
+
+stop_run TERM
+done_testing
