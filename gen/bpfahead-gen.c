@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "commands.h"
+#include "recording.h"
 
 #ifndef BPFAHEAD_VERSION
 #define BPFAHEAD_VERSION "0.1.0"
@@ -112,21 +114,35 @@ int failed(const struct fault *why)
 	return EXIT_INPUT;
 }
 
-int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed, struct fault *why)
+int read_recordings(struct dataset *d, struct metadata *m, char **paths, unsigned int nr,
+		    uint32_t needed, struct fault *why)
 {
+	struct recording_drops drops = {0};
+	struct stat st;
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	for (i = 0; i < nr; i++) {
-		ret = dataset_read(d, paths[i], needed, why);
-		if (ret)
-			return ret;
+	for (i = 0; !ret && i < nr; i++) {
+		if (!stat(paths[i], &st) && S_ISDIR(st.st_mode))
+			ret = recording_read(d, m, paths[i], needed, &drops, why);
+		else
+			ret = dataset_read(d, paths[i], needed, why);
 	}
-	if (d->dropped)
-		fprintf(stderr, "%zu windows dropped: fewer than %d readahead calls\n", d->dropped,
-			DATASET_MIN_CALLS);
+	if (ret)
+		return ret;
+	recording_print_drops(stderr, &drops);
+	dataset_print_dropped(stderr, d);
 	if (!d->nr_rows)
 		return fault_set(why, EINVAL, "no window has %d readahead calls or more",
 				 DATASET_MIN_CALLS);
 	return 0;
+}
+
+int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed, struct fault *why)
+{
+	struct metadata m = {0};
+	int ret = read_recordings(d, &m, paths, nr, needed, why);
+
+	metadata_free(&m);
+	return ret;
 }

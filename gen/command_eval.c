@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* eval, dataset and info. */
+/* eval and info. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -9,22 +9,23 @@
 
 #include "../loader/model_file.h"
 #include "../loader/names.h"
-#include "columns.h"
 #include "commands.h"
-#include "consolidated.h"
 #include "evaluate.h"
+#include "split.h"
 
 enum option_key {
 	KEY_JSON = 0x100,
 	KEY_FLOAT,
 	KEY_HEX,
-	KEY_FORMAT,
 	KEY_SVG,
+	KEY_SPLIT,
+	KEY_PART,
 };
 
 struct arguments {
-	const char *output, *float_path, *svg_path;
-	bool json, hex, consolidated;
+	const char *float_path, *svg_path, *split_path;
+	bool json, hex, part_given;
+	enum part part;
 	char **files;
 	unsigned int nr_files;
 };
@@ -32,11 +33,9 @@ struct arguments {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
+	int part;
 
 	switch (key) {
-	case 'o':
-		arguments->output = arg;
-		return 0;
 	case KEY_JSON:
 		arguments->json = true;
 		return 0;
@@ -49,10 +48,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_HEX:
 		arguments->hex = true;
 		return 0;
-	case KEY_FORMAT:
-		arguments->consolidated = !strcmp(arg, "consolidated");
-		if (!arguments->consolidated && strcmp(arg, "record") != 0)
-			argp_error(state, "unknown format %s", arg);
+	case KEY_SPLIT:
+		arguments->split_path = arg;
+		return 0;
+	case KEY_PART:
+		part = part_from_name(arg);
+		if (part < 0)
+			argp_error(state, "part %s is none of train, validation, test", arg);
+		arguments->part = part;
+		arguments->part_given = true;
 		return 0;
 	case ARGP_KEY_ARGS:
 		arguments->files = state->argv + state->next;
@@ -75,23 +79,18 @@ static int read_model(const char *path, struct model *model, struct fault *why)
 static int print_json(const struct model *model, const struct evaluation *e, struct fault *why)
 {
 	cJSON *json = evaluation_json(e);
-	char checksum[17], *text;
+	char checksum[17];
 
 	snprintf(checksum, sizeof(checksum), "%016" PRIx64, (uint64_t)model->header.checksum);
 	cJSON_AddStringToObject(json, "model_checksum", checksum);
-	text = cJSON_Print(json);
-	cJSON_Delete(json);
-	if (!text)
-		return fault_set(why, ENOMEM, "out of memory");
-	puts(text);
-	free(text);
-	return 0;
+	return json_print(stdout, json, why);
 }
 
 static int evaluate_files(const struct arguments *arguments, struct dataset *d,
 			  struct network *network, struct fault *why)
 {
 	struct evaluation e = {0};
+	uint8_t *parts = NULL;
 	struct model model;
 	uint32_t needed = 0;
 	unsigned int i;
@@ -110,7 +109,21 @@ static int evaluate_files(const struct arguments *arguments, struct dataset *d,
 	ret = read_files(d, arguments->files + 1, arguments->nr_files - 1, needed, why);
 	if (ret)
 		return ret;
-	evaluate(&model, d, NULL, PART_TEST, arguments->float_path ? network : NULL, NULL, &e);
+	if (arguments->split_path) {
+		parts = calloc(d->nr_rows, 1);
+		ret = parts ? split_read(d, parts, arguments->split_path, why) :
+			      fault_set(why, ENOMEM, "out of memory");
+		if (!ret && !dataset_count(d, parts, arguments->part, -1))
+			ret = fault_set(why, EINVAL, "%s: no run in that part",
+					arguments->split_path);
+		if (ret) {
+			free(parts);
+			return ret;
+		}
+	}
+	evaluate(&model, d, parts, arguments->part, arguments->float_path ? network : NULL, NULL,
+		 &e);
+	free(parts);
 	if (arguments->svg_path) {
 		ret = evaluation_write_svg(arguments->svg_path, arguments->files[0], &e, why);
 		if (ret)
@@ -119,6 +132,7 @@ static int evaluate_files(const struct arguments *arguments, struct dataset *d,
 	if (arguments->json)
 		return print_json(&model, &e, why);
 	evaluation_print(stdout, arguments->files[0], &e);
+	evaluation_print_calibration(stdout, &e);
 	return 0;
 }
 
@@ -129,24 +143,27 @@ int command_eval(int argc, char **argv)
 		{"svg", KEY_SVG, "FILE.svg", 0, "the confusion matrix as a picture, too", 0},
 		{"float", KEY_FLOAT, "FILE.float.json", 0,
 		 "compare with the network that `train --keep-float` wrote", 0},
+		{"split", KEY_SPLIT, "FILE.csv", 0,
+		 "only the runs of one part, as `dataset --split-out` wrote it", 0},
+		{"part", KEY_PART, "train|validation|test", 0, "which part (default test)", 0},
 		{0},
 	};
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.args_doc = "MODEL.bin DATA.csv...",
+		.args_doc = "MODEL.bin DATA.csv|DIR...",
 		.doc = "Say how a model classifies recorded windows, computed by the kernel's own "
 		       "integer code.",
 	};
+	struct arguments arguments = {.part = PART_TEST};
 	struct network *network;
-	struct arguments arguments = {0};
 	struct dataset d = {0};
 	struct fault why;
 	int ret;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
 		return EXIT_USAGE;
-	if (arguments.nr_files < 2) {
+	if (arguments.nr_files < 2 || (arguments.part_given && !arguments.split_path)) {
 		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
 		return EXIT_USAGE;
 	}
@@ -154,86 +171,6 @@ int command_eval(int argc, char **argv)
 	ret = network ? evaluate_files(&arguments, &d, network, &why) :
 			fault_set(&why, ENOMEM, "out of memory");
 	free(network);
-	dataset_free(&d);
-	return ret ? failed(&why) : EXIT_OK;
-}
-
-/* --- dataset -------------------------------------------------------------------------------- */
-
-static int print_summary(const struct dataset *d, struct fault *why)
-{
-	struct columns c;
-	unsigned int id;
-	int ret;
-
-	printf("%zu windows of %u runs:", d->nr_rows, d->nr_runs);
-	for (id = 0; id < CLASSES_MAX; id++) {
-		size_t nr = dataset_count(d, NULL, PART_TRAIN, (int)id);
-
-		if (nr)
-			printf(" %s %zu (%.1f %%)", class_name(id), nr,
-			       100.0 * (double)nr / (double)d->nr_rows);
-	}
-	printf("\n");
-	ret = columns_of_dataset(&c, d);
-	if (!ret) {
-		columns_print_flaws(stdout, &c);
-		columns_print_f(stdout, &c);
-	}
-	columns_free(&c);
-	return ret ? fault_set(why, -ret, "out of memory") : 0;
-}
-
-static int merge(const struct arguments *arguments, struct dataset *d, struct fault *why)
-{
-	unsigned int i;
-	int ret = 0;
-
-	if (!arguments->consolidated)
-		ret = read_files(d, arguments->files, arguments->nr_files, 0, why);
-	for (i = 0; arguments->consolidated && !ret && i < arguments->nr_files; i++)
-		ret = consolidated_read(d, arguments->files[i], stdout, why);
-	if (!ret && arguments->output)
-		ret = dataset_write(d, arguments->output, why);
-	if (!ret && arguments->consolidated)
-		printf("as inputs:\n");
-	return ret ? ret : print_summary(d, why);
-}
-
-int command_dataset(int argc, char **argv)
-{
-	static const struct argp_option options[] = {
-		{"output", 'o', "DATA.csv[.gz]", 0, "where it goes", 0},
-		{"format", KEY_FORMAT, "record|consolidated", 0,
-		 "what the files are: windows of `bpfahead record` (default), or the published "
-		 "classic table of docs/training.md",
-		 0},
-		{0},
-	};
-	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
-		.args_doc = "DATA.csv... -o DATA.csv[.gz]\n--format consolidated FILE...",
-		.doc = "Merge recordings into one file with the column `run`, and say what the "
-		       "data show about themselves: classes, columns that are constant or follow "
-		       "from another, how well each column alone tells the classes apart (ANOVA "
-		       "F).\v"
-		       "A run is a file, or what its column `run` names. Windows with too few "
-		       "calls are left out and counted; so is each invalid row of a consolidated "
-		       "table, for which -o may be left out.",
-	};
-	struct arguments arguments = {0};
-	struct dataset d = {0};
-	struct fault why;
-	int ret;
-
-	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
-		return EXIT_USAGE;
-	if (!arguments.nr_files || (!arguments.output && !arguments.consolidated)) {
-		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
-		return EXIT_USAGE;
-	}
-	ret = merge(&arguments, &d, &why);
 	dataset_free(&d);
 	return ret ? failed(&why) : EXIT_OK;
 }

@@ -6,6 +6,7 @@
 #include <argp.h>
 
 #include "fault.h"
+#include "metadata.h"
 #include "train.h"
 
 enum exit_status {
@@ -30,7 +31,21 @@ struct training_arguments {
 extern const struct argp training_argp;
 void training_arguments_init(struct training_arguments *arguments);
 
-/* Reads every file; a note on standard error counts what was dropped. */
+/* Features that the inputs are made of: bit n: feature n. */
+uint32_t features_needed(const struct train_options *options);
+
+/* Takes the validation part out of the training part, if there is to be one. 0 or -ENOMEM. */
+int validation_part(const struct dataset *d, const struct training_arguments *training,
+		    uint8_t *parts, struct rng *rng);
+
+/*
+ * Reads every file, and all runs of a path that is a recording directory; a note on
+ * standard error counts what was dropped and why.
+ */
+int read_recordings(struct dataset *d, struct metadata *m, char **paths, unsigned int nr,
+		    uint32_t needed, struct fault *why);
+
+/* The same where nobody asks for the metadata. */
 int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed,
 	       struct fault *why);
 

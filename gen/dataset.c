@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include "../bpf/features.h"
 #include "../loader/names.h"
 #include "csv.h"
 #include "dataset.h"
+#include "output.h"
 
 #define COLUMN_OTHER -1
 enum column {
@@ -30,8 +28,17 @@ enum column {
 static const char *const fixed_columns[] = {"label",   "run",   "part", "time_ns",
 					    "span_ns", "calls", "ra_kb"};
 
+static const char *const drop_texts[NR_DROPS] = {
+#define X(id, text) text,
+	DROP_LIST(X)
+#undef X
+};
+_Static_assert(DATASET_MIN_CALLS == 8, "as drop_texts says");
+
 struct reader {
 	struct csv csv;
+	enum drop
+		fault; /* what kind the last refused row was; NR_DROPS: none that may be dropped */
 	int columns[CSV_COLUMNS_MAX]; /* enum column, by position */
 	unsigned int nr_columns;
 };
@@ -93,7 +100,7 @@ static int read_header(struct reader *r, uint32_t needed, uint32_t *features, st
 	return 0;
 }
 
-static int parse_number(const struct reader *r, const char *text, int column, uint64_t *value,
+static int parse_number(struct reader *r, const char *text, int column, uint64_t *value,
 			struct fault *why)
 {
 	char *end;
@@ -101,6 +108,7 @@ static int parse_number(const struct reader *r, const char *text, int column, ui
 	errno = 0;
 	/* strtoull() takes a sign and leading blanks; a counter has neither. */
 	*value = strtoull(text, &end, 10);
+	r->fault = errno == ERANGE ? DROP_RANGE : DROP_NUMBER;
 	if (errno == ERANGE)
 		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s: out of range", r->csv.path,
 				 r->csv.line, column_name(column), text);
@@ -108,9 +116,11 @@ static int parse_number(const struct reader *r, const char *text, int column, ui
 		return fault_set(why, EINVAL,
 				 "%s:%lu: %s is \"%.40s\", not a whole number of 0 or more",
 				 r->csv.path, r->csv.line, column_name(column), text);
+	r->fault = DROP_RANGE;
 	if (column < FEATURES_MAX && feature_is_ratio(column) && *value > RATIO_ONE)
 		return fault_set(why, ERANGE, "%s:%lu: %s is %.40s, above 1.0 (%llu)", r->csv.path,
 				 r->csv.line, column_name(column), text, RATIO_ONE);
+	r->fault = NR_DROPS;
 	return 0;
 }
 
@@ -145,6 +155,7 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 	uint64_t value;
 	int ret;
 
+	r->fault = NR_DROPS;
 	nr = csv_split(&r->csv, fields);
 	if (nr != r->nr_columns)
 		return fault_set(why, EINVAL, "%s:%lu: %u fields, the header has %u", r->csv.path,
@@ -158,6 +169,11 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 		case COLUMN_OTHER:
 			continue;
 		case COLUMN_LABEL:
+			if (!*fields[i] || !strcmp(fields[i], class_name(CLASS_NONE))) {
+				r->fault = DROP_LABEL;
+				return fault_set(why, EINVAL, "%s:%lu: no label", r->csv.path,
+						 r->csv.line);
+			}
 			ret = class_from_name(fields[i]);
 			if (ret < 0)
 				return fault_set(why, EINVAL, "%s:%lu: unknown label \"%.40s\"",
@@ -195,10 +211,12 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 			row->calls = value;
 			break;
 		case COLUMN_RA_KB:
+			r->fault = DROP_RANGE;
 			if (value > UINT32_MAX)
 				return fault_set(why, ERANGE,
 						 "%s:%lu: ra_kb is %.40s: out of range",
 						 r->csv.path, r->csv.line, fields[i]);
+			r->fault = NR_DROPS;
 			row->ra_kb = value;
 			break;
 		default:
@@ -221,6 +239,25 @@ int dataset_append(struct dataset *d, const struct row *row)
 	}
 	d->rows[d->nr_rows++] = *row;
 	return 0;
+}
+
+static void drop_row(struct dataset *d, const struct reader *r, enum drop drop)
+{
+	struct dropped *dropped = &d->dropped[drop];
+
+	if (!dropped->nr++)
+		snprintf(dropped->first, sizeof(dropped->first), "%s:%lu", r->csv.path,
+			 r->csv.line);
+}
+
+void dataset_print_dropped(FILE *out, const struct dataset *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_DROPS; i++)
+		if (d->dropped[i].nr)
+			fprintf(out, "%zu windows dropped: %s (the first: %s)\n", d->dropped[i].nr,
+				drop_texts[i], d->dropped[i].first);
 }
 
 /* "dir/cloud.scan.128.csv.gz" -> "cloud.scan.128" */
@@ -262,11 +299,11 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 	}
 	while ((ret = csv_line(&r->csv, why)) > 0) {
 		ret = parse_row(r, d, file_run, &row, why);
-		if (ret)
+		if (ret && (!d->tolerant || r->fault == NR_DROPS))
 			return ret;
 		nr_read++;
-		if (row.calls < DATASET_MIN_CALLS) {
-			d->dropped++;
+		if (ret || row.calls < DATASET_MIN_CALLS) {
+			drop_row(d, r, ret ? r->fault : DROP_CALLS);
 			continue;
 		}
 		ret = dataset_append(d, &row);
@@ -276,7 +313,7 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 	if (ret)
 		return ret;
 	if (!nr_read)
-		return fault_set(why, EINVAL, "%s: a header and no rows", r->csv.path);
+		return fault_set(why, ENODATA, "%s: a header and no rows", r->csv.path);
 	d->features = d->nr_files ? d->features & features : features;
 	d->nr_files++;
 	return 0;
@@ -295,70 +332,33 @@ int dataset_read(struct dataset *d, const char *path, uint32_t needed, struct fa
 	return ret;
 }
 
-static int print_rows(const struct dataset *d, gzFile file)
+static void print_rows(FILE *out, const void *what)
 {
+	const struct dataset *d = what;
 	unsigned int i;
 	size_t k;
 
-	if (gzputs(file, "label,run,part,time_ns,span_ns,calls,ra_kb") < 0)
-		return -EIO;
+	fputs("label,run,part,time_ns,span_ns,calls,ra_kb", out);
 	for (i = 0; i < FEATURES_MAX; i++)
-		if (d->features >> i & 1 && gzprintf(file, ",%s", feature_name(i)) <= 0)
-			return -EIO;
-	if (gzputc(file, '\n') < 0)
-		return -EIO;
+		if (d->features >> i & 1 && feature_name(i))
+			fprintf(out, ",%s", feature_name(i));
+	fputc('\n', out);
 	for (k = 0; k < d->nr_rows; k++) {
 		const struct row *row = &d->rows[k];
 
-		if (gzprintf(file, "%s,%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%u",
-			     class_name(row->label), d->runs[row->run], row->hop ? "hop" : "window",
-			     row->time_ns, row->span_ns, row->calls, row->ra_kb) <= 0)
-			return -EIO;
+		fprintf(out, "%s,%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%u",
+			class_name(row->label), d->runs[row->run], row->hop ? "hop" : "window",
+			row->time_ns, row->span_ns, row->calls, row->ra_kb);
 		for (i = 0; i < FEATURES_MAX; i++)
-			if (d->features >> i & 1 &&
-			    gzprintf(file, ",%" PRIu64, row->features[i]) <= 0)
-				return -EIO;
-		if (gzputc(file, '\n') < 0)
-			return -EIO;
+			if (d->features >> i & 1 && feature_name(i))
+				fprintf(out, ",%" PRIu64, row->features[i]);
+		fputc('\n', out);
 	}
-	return 0;
 }
 
 int dataset_write(const struct dataset *d, const char *path, struct fault *why)
 {
-	size_t length = strlen(path);
-	bool gzipped = length > 3 && !strcmp(path + length - 3, ".gz");
-	mode_t mask = umask(0);
-	gzFile file = NULL;
-	char *temporary;
-	int fd, ret;
-
-	umask(mask);
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
-		return fault_set(why, ENOMEM, "%s: out of memory", path);
-	fd = mkstemp(temporary);
-	if (fd < 0) {
-		ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
-		free(temporary);
-		return ret;
-	}
-	file = gzdopen(fd, gzipped ? "we9" : "weT");
-	if (!file) {
-		close(fd);
-		ret = -ENOMEM;
-	} else {
-		ret = print_rows(d, file);
-		if (gzclose_w(file) != Z_OK && !ret)
-			ret = -EIO;
-	}
-	if (!ret && (chmod(temporary, 0666 & ~mask) || rename(temporary, path)))
-		ret = -errno;
-	if (ret) {
-		unlink(temporary);
-		fault_set(why, -ret, "%s: %s", path, strerror(-ret));
-	}
-	free(temporary);
-	return ret;
+	return output_write(path, print_rows, d, why);
 }
 
 void dataset_free(struct dataset *d)

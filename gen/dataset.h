@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../bpf/abi.h"
 #include "fault.h"
@@ -29,6 +30,25 @@ struct row {
 	bool hop;      /* the last hop alone; else the whole window */
 };
 
+/* Why a row is left out. */
+#define DROP_LIST(X)                                                 \
+	X(CALLS, "fewer than 8 readahead calls")                     \
+	X(LABEL, "no label")                                         \
+	X(NUMBER, "a value that is not a whole number of 0 or more") \
+	X(RANGE, "a value out of range")
+
+enum drop {
+#define X(id, text) DROP_##id,
+	DROP_LIST(X)
+#undef X
+		NR_DROPS,
+};
+
+struct dropped {
+	size_t nr;
+	char first[160]; /* the first of them: file and line */
+};
+
 struct dataset {
 	struct row *rows;
 	size_t nr_rows, room;
@@ -36,7 +56,8 @@ struct dataset {
 	uint32_t nr_runs;
 	uint32_t nr_files;
 	uint32_t features; /* bit n: every file has feature n */
-	size_t dropped;    /* rows with fewer than DATASET_MIN_CALLS calls */
+	bool tolerant;     /* rows at fault are dropped, too, instead of failing the read */
+	struct dropped dropped[NR_DROPS];
 };
 
 /*
@@ -44,8 +65,11 @@ struct dataset {
  * @needed: bit n: feature n must be there
  * @why: on failure names file, line and reason
  *
- * Columns are found by name; unknown ones are ignored. Returns 0 or -errno;
- * after a failure the dataset only may be freed.
+ * Columns are found by name; unknown ones are ignored. Rows with fewer than
+ * DATASET_MIN_CALLS calls are dropped; other faults of a row fail the read unless
+ * the dataset is tolerant. An unknown label always does: it is a slip of the pen.
+ * Returns 0 or -errno, -ENODATA for a header without rows; after another failure
+ * the dataset only may be freed.
  */
 int dataset_read(struct dataset *d, const char *path, uint32_t needed, struct fault *why);
 
@@ -57,6 +81,9 @@ int dataset_append(struct dataset *d, const struct row *row); /* copies it; 0 or
 /* Writes all rows as CSV, gzipped if @path ends in .gz; atomically. 0 or -errno. */
 int dataset_write(const struct dataset *d, const char *path, struct fault *why);
 void dataset_free(struct dataset *d);
+
+/* Counts of rows per reason, as "N windows dropped: ...". */
+void dataset_print_dropped(FILE *out, const struct dataset *d);
 
 enum part {
 	PART_TRAIN = 0,

@@ -1,55 +1,108 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../bpf/mlp.h"
 #include "../loader/defaults.h"
 #include "../loader/names.h"
 #include "evaluate.h"
+#include "output.h"
 #include "train.h"
 
-void evaluate(const struct model *model, const struct dataset *d, const uint8_t *parts,
-	      enum part part, const struct network *network, uint8_t *answers, struct evaluation *e)
+static const double margin_steps[NR_MARGINS] = MARGIN_STEPS;
+
+bool same_classic(unsigned int a, unsigned int b)
+{
+	return !strcmp(class_classic_name(a), class_classic_name(b));
+}
+
+bool ask(const struct model *model, const struct row *row, const struct network *network,
+	 struct answer *answer)
 {
 	struct mlp_features features;
 	struct mlp_scratch scratch;
 	double x[MODEL_INPUTS_MAX];
 	struct activations a;
+
+	memcpy(features.value, row->features, sizeof(features.value));
+	if (mlp_infer(model, &features, &scratch))
+		return false;
+	answer->margin = scratch.margin;
+	answer->class_id = scratch.class_id;
+	answer->float_class = CLASS_NONE;
+	if (network) {
+		row_inputs(row, model->header.inputs, network->nr_inputs, x);
+		network_forward(network, x, NULL, &a);
+		answer->float_class = model->header.class_id[network_answer(network, &a)];
+	}
+	return true;
+}
+
+void evaluation_add(struct evaluation *e, unsigned int label, const struct answer *answer)
+{
+	bool right = answer->class_id == label;
+	bool classic = same_classic(answer->class_id, label);
+	unsigned int step = 0;
+
+	e->nr_rows++;
+	e->correct += right;
+	e->classic_correct += classic;
+	e->confusion[label][answer->class_id & (CLASSES_MAX - 1)]++;
+	if (answer->margin < DEFAULT_MARGIN) {
+		e->hesitant++;
+		e->hesitant_correct += right;
+	}
+	while (step + 1 < NR_MARGINS && answer->margin >= margin_steps[step + 1] * LOGIT_ONE)
+		step++;
+	e->of_margin[step]++;
+	e->correct_of_margin[step] += right;
+	e->classic_of_margin[step] += classic;
+	if (answer->float_class != CLASS_NONE) {
+		e->has_float = true;
+		e->float_agreed += answer->float_class == answer->class_id;
+		e->float_correct += answer->float_class == label;
+	}
+}
+
+void evaluation_merge(struct evaluation *e, const struct evaluation *other)
+{
+	unsigned int i, k;
+
+	e->nr_rows += other->nr_rows;
+	e->correct += other->correct;
+	e->classic_correct += other->classic_correct;
+	for (i = 0; i < CLASSES_MAX; i++)
+		for (k = 0; k < CLASSES_MAX; k++)
+			e->confusion[i][k] += other->confusion[i][k];
+	e->hesitant += other->hesitant;
+	e->hesitant_correct += other->hesitant_correct;
+	e->has_float |= other->has_float;
+	e->float_agreed += other->float_agreed;
+	e->float_correct += other->float_correct;
+	for (i = 0; i < NR_MARGINS; i++) {
+		e->of_margin[i] += other->of_margin[i];
+		e->correct_of_margin[i] += other->correct_of_margin[i];
+		e->classic_of_margin[i] += other->classic_of_margin[i];
+	}
+}
+
+void evaluate(const struct model *model, const struct dataset *d, const uint8_t *parts,
+	      enum part part, const struct network *network, struct answer *answers,
+	      struct evaluation *e)
+{
+	struct answer answer;
 	size_t i;
 
-	e->has_float |= !!network;
 	for (i = 0; i < d->nr_rows; i++) {
-		const struct row *row = &d->rows[i];
-		bool right;
-
 		if (parts && parts[i] != part)
 			continue;
-		memcpy(features.value, row->features, sizeof(features.value));
 		/* model_read() and quantise() give sound models only. */
-		if (mlp_infer(model, &features, &scratch))
+		if (!ask(model, &d->rows[i], network, &answer))
 			continue;
-		right = scratch.class_id == row->label;
-		e->nr_rows++;
-		e->correct += right;
-		e->confusion[row->label][scratch.class_id & (CLASSES_MAX - 1)]++;
-		if (scratch.margin < DEFAULT_MARGIN) {
-			e->hesitant++;
-			e->hesitant_correct += right;
-		}
+		evaluation_add(e, d->rows[i].label, &answer);
 		if (answers)
-			answers[i] = right;
-		if (network) {
-			unsigned int class_id;
-
-			row_inputs(row, model->header.inputs, network->nr_inputs, x);
-			network_forward(network, x, NULL, &a);
-			class_id = model->header.class_id[network_answer(network, &a)];
-			e->float_agreed += class_id == scratch.class_id;
-			e->float_correct += class_id == row->label;
-		}
+			answers[i] = answer;
 	}
 }
 
@@ -78,12 +131,47 @@ static size_t answered(const struct evaluation *e, unsigned int id)
 	return nr;
 }
 
+/* Labels or answers other than the classic three. */
+static bool has_finer_classes(const struct evaluation *e)
+{
+	unsigned int id;
+
+	for (id = 0; id < CLASSES_MAX; id++)
+		if ((labelled(e, id) || answered(e, id)) &&
+		    strcmp(class_name(id), class_classic_name(id)) != 0)
+			return true;
+	return false;
+}
+
+void evaluation_print_calibration(FILE *out, const struct evaluation *e)
+{
+	size_t kept = 0, right = 0;
+	char lines[NR_MARGINS][80];
+	unsigned int i;
+
+	for (i = NR_MARGINS; i-- > 0;) {
+		kept += e->of_margin[i];
+		right += e->correct_of_margin[i];
+		snprintf(lines[i], sizeof(lines[i]), "%9.2f %% of windows, %6.2f %% wrong",
+			 percent(kept, e->nr_rows), percent(kept - right, kept));
+	}
+	fprintf(out, "  %-12s %28s %44s\n", "margin", "from here to the next", "this or more");
+	for (i = 0; i < NR_MARGINS; i++)
+		fprintf(out, "  >= %-9.2f %9zu windows, %6.2f %% wrong     %s\n", margin_steps[i],
+			e->of_margin[i],
+			percent(e->of_margin[i] - e->correct_of_margin[i], e->of_margin[i]),
+			lines[i]);
+}
+
 void evaluation_print(FILE *out, const char *title, const struct evaluation *e)
 {
 	unsigned int label, answer;
 
-	fprintf(out, "%s: %zu windows, accuracy %.2f %%\n", title, e->nr_rows,
+	fprintf(out, "%s: %zu windows, accuracy %.2f %%", title, e->nr_rows,
 		percent(e->correct, e->nr_rows));
+	if (has_finer_classes(e))
+		fprintf(out, ", by classic names %.2f %%", percent(e->classic_correct, e->nr_rows));
+	fputc('\n', out);
 	if (!e->nr_rows)
 		return;
 	fprintf(out, "  %-12s", "label \\ answer");
@@ -117,16 +205,6 @@ void evaluation_print(FILE *out, const char *title, const struct evaluation *e)
 #define SVG_LEFT 130
 #define SVG_TOP 80
 
-static void print_escaped(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		if (strchr("<>&\"'", *text) || (unsigned char)*text < ' ')
-			fprintf(out, "&#%d;", (unsigned char)*text < ' ' ? ' ' : *text);
-		else
-			fputc(*text, out);
-	}
-}
-
 static void print_cell(FILE *out, unsigned int x, unsigned int y, double share, size_t nr)
 {
 	/* From white to a blue on which white text can be read. */
@@ -143,8 +221,16 @@ static void print_cell(FILE *out, unsigned int x, unsigned int y, double share, 
 		x + SVG_CELL / 2, share);
 }
 
-static void print_svg(FILE *out, const char *title, const struct evaluation *e)
+struct picture {
+	const char *title;
+	const struct evaluation *e;
+};
+
+static void print_svg(FILE *out, const void *what)
 {
+	const struct picture *picture = what;
+	const struct evaluation *e = picture->e;
+	const char *title = picture->title;
 	unsigned int ids[CLASSES_MAX], nr = 0, id, row, column, side;
 
 	for (id = 0; id < CLASSES_MAX; id++)
@@ -183,30 +269,46 @@ static void print_svg(FILE *out, const char *title, const struct evaluation *e)
 int evaluation_write_svg(const char *path, const char *title, const struct evaluation *e,
 			 struct fault *why)
 {
-	char *temporary;
-	int ret = 0;
-	FILE *out;
+	struct picture picture = {title, e};
 
-	if (asprintf(&temporary, "%s.%ld", path, (long)getpid()) < 0)
-		return fault_set(why, ENOMEM, "%s: out of memory", path);
-	out = fopen(temporary, "wxe");
-	if (!out) {
-		ret = -errno;
-		goto done;
+	return output_write(path, print_svg, &picture, why);
+}
+
+static cJSON *calibration_json(const struct evaluation *e)
+{
+	cJSON *steps[NR_MARGINS], *json = cJSON_CreateArray();
+	size_t kept = 0, right = 0;
+	unsigned int i;
+
+	for (i = NR_MARGINS; i-- > 0;) {
+		kept += e->of_margin[i];
+		right += e->correct_of_margin[i];
+		steps[i] = cJSON_CreateObject();
+		cJSON_AddNumberToObject(steps[i], "margin", margin_steps[i]);
+		cJSON_AddNumberToObject(steps[i], "windows", (double)e->of_margin[i]);
+		cJSON_AddNumberToObject(steps[i], "error_rate",
+					percent(e->of_margin[i] - e->correct_of_margin[i],
+						e->of_margin[i]) /
+						100.0);
+		cJSON_AddNumberToObject(steps[i], "kept", percent(kept, e->nr_rows) / 100.0);
+		cJSON_AddNumberToObject(steps[i], "kept_error_rate",
+					percent(kept - right, kept) / 100.0);
 	}
-	print_svg(out, title, e);
-	errno = EIO;
-	if (fflush(out) || ferror(out))
-		ret = -errno;
-	if (fclose(out) && !ret)
-		ret = -errno;
-	if (!ret && rename(temporary, path))
-		ret = -errno;
-	if (ret)
-		unlink(temporary);
-done:
-	free(temporary);
-	return ret ? fault_set(why, -ret, "%s: %s", path, strerror(-ret)) : 0;
+	for (i = 0; i < NR_MARGINS; i++)
+		cJSON_AddItemToArray(json, steps[i]);
+	return json;
+}
+
+int json_print(FILE *out, cJSON *json, struct fault *why)
+{
+	char *text = cJSON_Print(json);
+
+	cJSON_Delete(json);
+	if (!text)
+		return fault_set(why, ENOMEM, "out of memory");
+	fprintf(out, "%s\n", text);
+	free(text);
+	return 0;
 }
 
 cJSON *evaluation_json(const struct evaluation *e)
@@ -216,6 +318,8 @@ cJSON *evaluation_json(const struct evaluation *e)
 
 	cJSON_AddNumberToObject(json, "windows", (double)e->nr_rows);
 	cJSON_AddNumberToObject(json, "accuracy", percent(e->correct, e->nr_rows) / 100.0);
+	cJSON_AddNumberToObject(json, "classic_accuracy",
+				percent(e->classic_correct, e->nr_rows) / 100.0);
 	cJSON_AddNumberToObject(json, "low_margin_windows", (double)e->hesitant);
 	cJSON_AddNumberToObject(json, "low_margin_correct", (double)e->hesitant_correct);
 	if (e->has_float) {
@@ -224,6 +328,7 @@ cJSON *evaluation_json(const struct evaluation *e)
 		cJSON_AddNumberToObject(json, "float_agreement",
 					percent(e->float_agreed, e->nr_rows) / 100.0);
 	}
+	cJSON_AddItemToObject(json, "calibration", calibration_json(e));
 	classes = cJSON_AddObjectToObject(json, "classes");
 	confusion = cJSON_AddObjectToObject(json, "confusion");
 	for (label = 0; label < CLASSES_MAX; label++) {

@@ -213,7 +213,7 @@ static void test_few_calls_are_dropped(void **state)
 			 "random,7,1\nrandom,8,2\nsequential,0,3\nsequential,100,65536\n");
 	assert_int_equal(dataset_read(&d, path, 1U << FEATURE_ASYNC_SHARE, &why), 0);
 	assert_int_equal(d.nr_rows, 2);
-	assert_int_equal(d.dropped, 2);
+	assert_int_equal(d.dropped[DROP_CALLS].nr, 2);
 	assert_int_equal(d.nr_runs, 1);
 	assert_string_equal(d.runs[0], "cloud.scan.128");
 	assert_true(d.rows[1].features[FEATURE_ASYNC_SHARE] == 65536);
