@@ -54,8 +54,16 @@ SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-san
 
 HELPER_LIBS := -lbpf -lelf -lz -lseccomp
 CLI_LIBS := $(HELPER_LIBS) -lcjson -lm
-GEN_LIBS := -lcjson -lz -lm
-TEST_LIBS := -lcmocka $(CLI_LIBS)
+# ONNX is there if what it takes to build it is; else the commands that need it say so.
+ONNX_PROTO := /usr/include/onnx/onnx.proto
+ONNX := $(and $(wildcard $(ONNX_PROTO)),$(wildcard /usr/include/protobuf-c/protobuf-c.h),$(shell \
+	command -v protoc-c))
+ONNX_H := $(if $(ONNX),$(B)/onnx/onnx.pb-c.h)
+ONNX_LIBS := $(if $(ONNX),-lprotobuf-c)
+ONNX_LEFT_OUT := $(if $(ONNX),gen/onnx_absent.c,gen/onnx_read.c gen/onnx_write.c)
+CPPFLAGS += $(if $(ONNX),-isystem $(B)/onnx)
+GEN_LIBS := -lcjson -lz -lm $(ONNX_LIBS)
+TEST_LIBS := -lcmocka $(CLI_LIBS) $(ONNX_LIBS)
 
 # --- what there is ---------------------------------------------------------------------------
 
@@ -67,7 +75,7 @@ LOADER_C := $(wildcard loader/*.c)
 LOADER_LIB_C := $(call without_mains,$(LOADER_C))
 CLI_MAIN_C := $(filter-out loader/bpfaheadd.c,$(call mains,$(LOADER_C)))
 EMBEDDED_S := $(wildcard loader/embedded.S)
-GEN_C := $(wildcard gen/*.c)
+GEN_C := $(filter-out $(ONNX_LEFT_OUT),$(wildcard gen/*.c))
 GEN_LIB_C := $(call without_mains,$(GEN_C))
 GEN_MAINS_C := $(call mains,$(GEN_C))
 GEN_MAIN_C := $(firstword $(filter gen/bpfahead-gen.c gen/bpfahead_gen.c gen/main.c gen/gen.c,$(GEN_MAINS_C)))
@@ -98,7 +106,7 @@ BENCH_SHARED_C := $(call without_mains,$(BENCH_C))
 TOOLS := $(TOOLS_C:tests/tools/%.c=$(B)/tests/%)
 FUZZ := $(addprefix $(B)/fuzz/,$(notdir $(FUZZ_C:.c=)))
 
-DIRS := $(sort $(B) $(addprefix $(B)/,tests tests/unit tests/kernel asan asan/obj/loader \
+DIRS := $(sort $(B) $(addprefix $(B)/,onnx tests tests/unit tests/kernel asan asan/obj/loader \
 	asan/obj/gen asan/obj/tests/unit obj/loader obj/gen obj/tests/unit obj/tests/kernel \
 	obj/tests/bench helper/loader bench fuzz fuzz/obj/loader fuzz/obj/gen fuzz/obj/tests/fuzz tap))
 $(DIRS):
@@ -148,7 +156,7 @@ test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL) $(TOOLS) ## build th
 bench-build: all $(BENCH_OBJECTS) $(BENCH_PROGRAMS)
 
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
-TIDY_C := $(filter-out %.bpf.c,$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
+TIDY_C := $(filter-out %.bpf.c $(if $(ONNX),,$(ONNX_LEFT_OUT)),$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
 	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c))
 SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t gen/*.sh weights/*.sh) .ci/run
 
@@ -160,7 +168,7 @@ lint-format:
 	$(say) FORMAT 'clang-format --dry-run'
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
 
-lint-tidy:
+lint-tidy: $(ONNX_H)
 	$(say) TIDY 'clang-tidy'
 	$(Q)printf '%s\n' $(TIDY_C) | xargs -P 2 -n 2 sh -c \
 		'out=$$(clang-tidy --quiet "$$@" -- -std=gnu11 $(WARNINGS) $(CPPFLAGS) 2>/dev/null) || \
@@ -191,6 +199,8 @@ install: all ## install below DESTDIR/PREFIX (PREFIX=/usr/local)
 	install -m 755 $(B)/bpfahead $(B)/bpfaheadd '$(DESTDIR)$(PREFIX)/sbin/'
 	install -m 755 $(B)/bpfahead-gen '$(DESTDIR)$(PREFIX)/bin/'
 	install -m 644 $(BPF_OBJECTS) '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
+	install -m 755 gen/capture.sh '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
+	install -m 644 gen/workloads '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 644 $(wildcard weights/*.bin) '$(DESTDIR)$(PREFIX)/share/bpfahead/'
 	@$(foreach f,$(MAN_PAGES),install -D -m 644 $(f) '$(DESTDIR)$(call man_path,$(f))' &&) true
 	@$(foreach f,$(UNITS),sed 's,@PREFIX@,$(PREFIX),g' $(f) > \
@@ -257,7 +267,21 @@ $(B)/libbpfahead.a: $(call to,obj,$(LOADER_LIB_C))
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/libgen.a: $(call to,obj,$(GEN_LIB_C))
+# What protoc-c makes of the schema is no source of ours: not kept, not linted.
+ONNX_VARIANTS := obj asan/obj fuzz/obj
+$(B)/onnx/onnx.pb-c.h: $(ONNX_PROTO) | $(DIRS)
+	$(say) PROTOC $@
+	$(Q)protoc-c -I$(dir $(ONNX_PROTO)) --c_out=$(B)/onnx $<
+
+$(B)/onnx/onnx.pb-c.c: $(B)/onnx/onnx.pb-c.h ;
+$(foreach v,$(ONNX_VARIANTS),$(B)/$(v)/gen/onnx_read.o $(B)/$(v)/gen/onnx_write.o): $(ONNX_H)
+ONNX_O := $(if $(ONNX),obj/gen/onnx.pb-c.o)
+
+$(B)/obj/gen/onnx.pb-c.o: $(B)/onnx/onnx.pb-c.c | $(DIRS)
+	$(say) CC $@
+	$(Q)$(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(B)/libgen.a: $(call to,obj,$(GEN_LIB_C)) $(ONNX_O:%=$(B)/%)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -303,7 +327,7 @@ $(B)/asan/obj/%.o: %.c | $(DIRS)
 	$(say) ASAN $@
 	$(Q)$(CC) $(C_ALL) $(SANITIZE) -DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
 
-$(B)/asan/libbpfahead.a: $(call to,asan/obj,$(LOADER_LIB_C) $(GEN_LIB_C))
+$(B)/asan/libbpfahead.a: $(call to,asan/obj,$(LOADER_LIB_C) $(GEN_LIB_C)) $(ONNX_O:%=$(B)/%)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -331,13 +355,13 @@ $(B)/fuzz/obj/%.o: %.c | $(DIRS)
 	$(say) FUZZ $@
 	$(Q)$(CLANG) $(C_ALL) $(FUZZ_CFLAGS) -DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
 
-$(B)/fuzz/libbpfahead.a: $(call to,fuzz/obj,$(LOADER_LIB_C) $(GEN_LIB_C))
+$(B)/fuzz/libbpfahead.a: $(call to,fuzz/obj,$(LOADER_LIB_C) $(GEN_LIB_C)) $(ONNX_O:%=$(B)/%)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(FUZZ): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libbpfahead.a
 	$(say) LINK $@
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(LDFLAGS) $^ $(CLI_LIBS) -o $@
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(LDFLAGS) $^ $(CLI_LIBS) $(ONNX_LIBS) -o $@
 
 # --- weights ---------------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ static const struct command {
 	{"eval", command_eval, "accuracy of a model on recorded windows"},
 	{"dataset", command_dataset, "merge recordings into one file"},
 	{"trace", command_trace, "windows out of a stored block trace"},
+	{"import", command_import, "make a model out of an ONNX file"},
+	{"export", command_export, "write a model as ONNX"},
 	{"info", command_info, "show a model file"},
 };
 

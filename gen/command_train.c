@@ -227,8 +227,7 @@ static error_t train_parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* "dir/default.bin" -> "default", cut to what a header holds. */
-static void name_of_file(const char *path, char name[MODEL_NAME_LEN])
+void name_of_file(const char *path, char name[MODEL_NAME_LEN])
 {
 	const char *slash = strrchr(path, '/');
 	size_t length;

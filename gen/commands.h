@@ -20,6 +20,8 @@ int command_crossval(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_dataset(int argc, char **argv);
 int command_trace(int argc, char **argv);
+int command_import(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_info(int argc, char **argv);
 
 /* Options that train and crossval share, as an argp child. */
@@ -48,6 +50,9 @@ int read_recordings(struct dataset *d, struct metadata *m, char **paths, unsigne
 /* The same where nobody asks for the metadata. */
 int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed,
 	       struct fault *why);
+
+/* "dir/default.bin" -> "default", cut to what a header holds. */
+void name_of_file(const char *path, char name[MODEL_NAME_LEN]);
 
 /* Prints the line of a fault and returns EXIT_INPUT. */
 int failed(const struct fault *why);

@@ -16,7 +16,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "../bpf/mlp.h"
 #include "../loader/model_file.h"
+#include "../loader/names.h"
 #include "quantise.h"
 
 /* Windows unlike all training rows may excite a neuron further; then it saturates. */
@@ -46,6 +48,42 @@ void calibrate(struct trained *t, const struct dataset *d, const uint8_t *parts)
 	}
 	for (layer = 0; layer + 1 < n->nr_layers; layer++)
 		limit[layer] = (limit[layer] > 0.0 ? limit[layer] : 1.0) * HEADROOM;
+}
+
+void calibrate_bounds(struct trained *t)
+{
+	double low[MODEL_HIDDEN_MAX], high[MODEL_HIDDEN_MAX];
+	struct network *n = &t->network;
+	unsigned int layer, out, in;
+
+	for (in = 0; in < n->nr_inputs; in++) {
+		bool ratio = feature_is_ratio(t->inputs[in].feature);
+
+		low[in] = (double)mlp_input(&t->inputs[in], 0) / INPUT_ONE;
+		high[in] = (double)mlp_input(&t->inputs[in], ratio ? RATIO_ONE : 1ULL << 62) /
+			   INPUT_ONE;
+	}
+	for (layer = 0; layer + 1 < n->nr_layers; layer++) {
+		double above[MODEL_HIDDEN_MAX];
+
+		n->limit[layer] = 0.0;
+		for (out = 0; out < n->size[layer]; out++) {
+			double most = n->bias[layer][out];
+
+			for (in = 0; in < network_inputs(n, layer); in++) {
+				double w = n->weight[layer][out][in];
+
+				most += w * (w > 0.0 ? high[in] : low[in]);
+			}
+			above[out] = most > 0.0 ? most : 0.0;
+			if (above[out] > n->limit[layer])
+				n->limit[layer] = above[out];
+		}
+		if (!(n->limit[layer] > 0.0))
+			n->limit[layer] = 1.0;
+		memset(low, 0, sizeof(low)); /* ReLU */
+		memcpy(high, above, sizeof(high));
+	}
 }
 
 static int quantise_layer(const struct network *n, unsigned int layer, double in_scale,

@@ -13,6 +13,13 @@
 void calibrate(struct trained *t, const struct dataset *d, const uint8_t *parts);
 
 /*
+ * calibrate_bounds - the same without rows: no window at all makes a neuron exceed its limit
+ *
+ * Coarser than what rows show, since no window drives all inputs to their ends.
+ */
+void calibrate_bounds(struct trained *t);
+
+/*
  * quantise_network - int8 weights, int32 biases, fixed-point requantisation
  * @t: network (with its limits, above 0), inputs and outputs; the rest is not looked at
  * @model: sealed on success; name and generation as given

@@ -8,7 +8,9 @@ set -euo pipefail
 # The names are Debian's and Ubuntu's; one line per group.
 run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-dev
 	libcjson-dev mount'
-test="libcmocka-dev perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
+# The first four: exchange of models as ONNX, and files of it to test with.
+test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
+	libcmocka-dev perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
 bench="fio jq util-linux procps xxd"
 # shellcheck disable=SC2034 # read by name below
 lint='clang-format clang-tidy shellcheck'
