@@ -201,6 +201,8 @@ install: all ## install below DESTDIR/PREFIX (PREFIX=/usr/local)
 	install -m 644 $(BPF_OBJECTS) '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 755 gen/capture.sh '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 644 gen/workloads '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
+	install -m 755 gen/capture.sh '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
+	install -m 644 gen/workloads '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 644 $(wildcard weights/*.bin) '$(DESTDIR)$(PREFIX)/share/bpfahead/'
 	@$(foreach f,$(MAN_PAGES),install -D -m 644 $(f) '$(DESTDIR)$(call man_path,$(f))' &&) true
 	@$(foreach f,$(UNITS),sed 's,@PREFIX@,$(PREFIX),g' $(f) > \

@@ -24,6 +24,7 @@ static const struct command {
 	{"train", command_train, "fit a model to recorded windows"},
 	{"crossval", command_crossval, "accuracy on runs that training did not see"},
 	{"eval", command_eval, "accuracy of a model on recorded windows"},
+	{"capture", command_capture, "record labelled windows of every workload"},
 	{"dataset", command_dataset, "merge recordings into one file"},
 	{"trace", command_trace, "windows out of a stored block trace"},
 	{"import", command_import, "make a model out of an ONNX file"},

@@ -19,6 +19,7 @@ int command_train(int argc, char **argv);
 int command_crossval(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_dataset(int argc, char **argv);
+int command_capture(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_export(int argc, char **argv);
