@@ -201,8 +201,6 @@ install: all ## install below DESTDIR/PREFIX (PREFIX=/usr/local)
 	install -m 644 $(BPF_OBJECTS) '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 755 gen/capture.sh '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 644 gen/workloads '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
-	install -m 755 gen/capture.sh '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
-	install -m 644 gen/workloads '$(DESTDIR)$(PREFIX)/lib/bpfahead/'
 	install -m 644 $(wildcard weights/*.bin) '$(DESTDIR)$(PREFIX)/share/bpfahead/'
 	@$(foreach f,$(MAN_PAGES),install -D -m 644 $(f) '$(DESTDIR)$(call man_path,$(f))' &&) true
 	@$(foreach f,$(UNITS),sed 's,@PREFIX@,$(PREFIX),g' $(f) > \
@@ -255,6 +253,9 @@ $(B)/bench/%.bpf.o: tests/bench/%.bpf.c $(B)/strip-lines | $(B)/bench
 	$(bpf_compile)
 
 # --- user space ------------------------------------------------------------------------------
+
+# The loops of the trainer are there to be vectorised; no sum changes its order by it.
+$(B)/obj/gen/train.o: C_ALL += -O3 -fno-math-errno
 
 $(B)/obj/%.o: %.c | $(DIRS)
 	$(say) CC $@

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <math.h>
+#include <string.h>
 
 #include "rng.h"
-
-static uint64_t rotate_left(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
 
 void rng_seed(struct rng *rng, uint64_t seed)
 {
@@ -19,25 +15,6 @@ void rng_seed(struct rng *rng, uint64_t seed)
 		z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
 		rng->s[i] = z ^ z >> 31;
 	}
-}
-
-uint64_t rng_next(struct rng *rng)
-{
-	uint64_t *s = rng->s;
-	uint64_t result = rotate_left(s[1] * 5, 7) * 9, t = s[1] << 17;
-
-	s[2] ^= s[0];
-	s[3] ^= s[1];
-	s[1] ^= s[2];
-	s[0] ^= s[3];
-	s[2] ^= t;
-	s[3] = rotate_left(s[3], 45);
-	return result;
-}
-
-double rng_uniform(struct rng *rng)
-{
-	return (double)(rng_next(rng) >> 11) * 0x1p-53;
 }
 
 uint64_t rng_below(struct rng *rng, uint64_t bound)
@@ -63,10 +40,31 @@ void rng_shuffle(struct rng *rng, uint32_t *items, size_t nr_items)
 	}
 }
 
-/* e^x = 2^k e^r with |r| <= ln(2) / 2, and a Taylor series for e^r. */
+/*
+ * e^x = 2^k e^r with |r| <= ln(2) / 2, and a Taylor series for e^r: its coefficients as
+ * constants, since a division takes longer than all the rest of a term.
+ */
 double portable_exp(double x)
 {
-	double k, r, sum = 1.0;
+	static const double inverse[] = {
+		1.0,
+		1.0,
+		1.0 / 2,
+		1.0 / 6,
+		1.0 / 24,
+		1.0 / 120,
+		1.0 / 720,
+		1.0 / 5040,
+		1.0 / 40320,
+		1.0 / 362880,
+		1.0 / 3628800,
+		1.0 / 39916800,
+		1.0 / 479001600,
+		1.0 / 6227020800,
+		1.0 / 87178291200,
+	};
+	double k, r, sum, power;
+	uint64_t bits;
 	int i;
 
 	if (x > 700.0)
@@ -76,9 +74,12 @@ double portable_exp(double x)
 	k = floor(x * 1.44269504088896340736 + 0.5);
 	r = x - k * 6.93147180369123816490e-01; /* ln 2 in two parts */
 	r -= k * 1.90821492927058770002e-10;
-	for (i = 14; i >= 1; i--)
-		sum = 1.0 + sum * r / i;
-	return ldexp(sum, (int)k);
+	sum = inverse[14];
+	for (i = 13; i >= 0; i--)
+		sum = sum * r + inverse[i];
+	bits = (uint64_t)(1023 + (int)k) << 52; /* 2^k; |k| <= 1010, so it is a normal number */
+	memcpy(&power, &bits, sizeof(power));
+	return sum * power;
 }
 
 /* ln(m 2^e) = e ln 2 + 2 artanh((m - 1) / (m + 1)) with m near 1. */

@@ -15,8 +15,32 @@ struct rng {
 };
 
 void rng_seed(struct rng *rng, uint64_t seed);
-uint64_t rng_next(struct rng *rng);
-double rng_uniform(struct rng *rng);                 /* [0, 1), 53 bits */
+
+static inline uint64_t rotate_left(uint64_t x, int bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+static inline uint64_t rng_next(struct rng *rng)
+{
+	uint64_t *s = rng->s;
+	uint64_t result = rotate_left(s[1] * 5, 7) * 9, t = s[1] << 17;
+
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= t;
+	s[3] = rotate_left(s[3], 45);
+	return result;
+}
+
+/* [0, 1), 53 bits */
+static inline double rng_uniform(struct rng *rng)
+{
+	return (double)(rng_next(rng) >> 11) * 0x1p-53;
+}
+
 uint64_t rng_below(struct rng *rng, uint64_t bound); /* [0, bound), unbiased; bound > 0 */
 void rng_shuffle(struct rng *rng, uint32_t *items, size_t nr_items);
 

@@ -52,6 +52,7 @@ struct trainer {
 	const struct train_options *options;
 	struct trained *t;
 	struct network gradient;
+	struct transposed transposed; /* of the network as it is */
 	struct moments moments;
 	struct rng rng;
 	double *x;       /* nr_inputs per row */
@@ -223,49 +224,153 @@ static double softmax(double *logits, unsigned int nr, unsigned int answer)
 	return loss + portable_log(sum);
 }
 
-double add_gradient(const struct network *n, const double *x, unsigned int answer, double scale,
-		    const double (*keep)[MODEL_HIDDEN_MAX], struct network *gradient)
+/*
+ * Below, BLOCK neurons (or inputs) are worked on at once, each by itself: no sum
+ * changes its order, so the bits are those of a plain loop on every machine, whatever its
+ * vectors are. What pads the last block is 0.
+ */
+#define BLOCK 8
+#define INLINE static inline __attribute__((always_inline))
+
+void network_transpose(const struct network *n, struct transposed *t)
 {
-	double delta[2][MODEL_HIDDEN_MAX];
+	unsigned int layer, out, in;
+
+	memset(t, 0, sizeof(*t));
+	for (layer = 0; layer < n->nr_layers; layer++)
+		for (out = 0; out < n->size[layer]; out++)
+			for (in = 0; in < network_inputs(n, layer); in++)
+				t->weight[layer][in][out] = n->weight[layer][out][in];
+}
+
+/* Sums of one block of neurons: bias + SUM weight * input, inputs in order. */
+INLINE void sum_block(const double (*restrict weight)[MODEL_HIDDEN_MAX],
+		      const double *restrict bias, const double *restrict x, unsigned int nr_in,
+		      double *restrict y)
+{
+	double sum[BLOCK];
+	unsigned int in, i;
+
+	for (i = 0; i < BLOCK; i++)
+		sum[i] = bias[i];
+	for (in = 0; in < nr_in; in++)
+		for (i = 0; i < BLOCK; i++)
+			sum[i] += weight[in][i] * x[in];
+	for (i = 0; i < BLOCK; i++)
+		y[i] = sum[i];
+}
+
+/* network_forward() by blocks; what lies beyond the last neuron is 0. */
+INLINE void forward(const struct network *n, const struct transposed *t, const double *x,
+		    const double (*keep)[MODEL_HIDDEN_MAX], struct activations *a)
+{
+	unsigned int layer, out;
+
+	for (out = 0; out < MODEL_INPUTS_MAX; out++)
+		a->value[0][out] = out < n->nr_inputs ? x[out] : 0.0;
+	for (layer = 0; layer < n->nr_layers; layer++) {
+		unsigned int nr_in = network_inputs(n, layer);
+		double *y = a->value[layer + 1];
+
+		for (out = 0; out < n->size[layer]; out += BLOCK)
+			sum_block((const double(*)[MODEL_HIDDEN_MAX]) & t->weight[layer][0][out],
+				  &n->bias[layer][out], a->value[layer], nr_in, y + out);
+		if (layer + 1 == n->nr_layers)
+			break;
+		for (out = 0; out < n->size[layer]; out++)
+			y[out] = y[out] < 0.0 ? 0.0 : y[out];
+		if (!keep)
+			continue;
+		for (out = 0; out < n->size[layer]; out++)
+			y[out] *= keep[layer][out];
+	}
+}
+
+/* Gradient of one block of a layer's inputs, and what goes on to the layer below. */
+INLINE void spread_block(const unsigned int *restrict alive, unsigned int nr_alive,
+			 const double *restrict delta, const double *restrict y,
+			 const double (*restrict weight)[MODEL_HIDDEN_MAX],
+			 double (*restrict gradient)[MODEL_HIDDEN_MAX], double *restrict below)
+{
+	double sum[BLOCK] = {0};
+	unsigned int k, i;
+
+	for (k = 0; k < nr_alive; k++) {
+		const double *restrict w = weight[alive[k]];
+		double *restrict g = gradient[alive[k]];
+		double d = delta[alive[k]];
+
+		for (i = 0; i < BLOCK; i++)
+			g[i] += d * y[i];
+		for (i = 0; i < BLOCK; i++)
+			sum[i] += d * w[i];
+	}
+	for (i = 0; i < BLOCK; i++)
+		below[i] = sum[i];
+}
+
+INLINE double gradient_of_row(const struct network *n, const struct transposed *t, const double *x,
+			      unsigned int answer, double scale,
+			      const double (*keep)[MODEL_HIDDEN_MAX], struct network *gradient)
+{
+	double delta[2][MODEL_HIDDEN_MAX], *above, loss;
+	unsigned int alive[MODEL_HIDDEN_MAX];
 	unsigned int out, in, layer;
 	struct activations a;
-	double *above, loss;
 
-	network_forward(n, x, keep, &a);
+	forward(n, t, x, keep, &a);
 	above = a.value[n->nr_layers];
 	loss = softmax(above, n->size[n->nr_layers - 1], answer);
 	above[answer] -= 1.0;
 	for (out = 0; out < n->size[n->nr_layers - 1]; out++)
 		above[out] *= scale;
 	for (layer = n->nr_layers; layer-- > 0;) {
-		unsigned int nr_in = network_inputs(n, layer);
+		unsigned int nr_in = network_inputs(n, layer), nr_alive = 0;
 		double *below = delta[layer & 1];
 		const double *y = a.value[layer];
 
-		memset(below, 0, sizeof(delta[0]));
+		/* Most neurons behind ReLU and dropout have nothing to say. */
 		for (out = 0; out < n->size[layer]; out++) {
-			double *g = gradient->weight[layer][out], d = above[out];
-			const double *w = n->weight[layer][out];
-
-			if (d == 0.0) /* most neurons behind ReLU and dropout */
-				continue;
-			gradient->bias[layer][out] += d;
-			for (in = 0; in < nr_in; in++) {
-				g[in] += d * y[in];
-				below[in] += d * w[in];
-			}
+			alive[nr_alive] = out;
+			nr_alive += above[out] != 0.0;
+			gradient->bias[layer][out] += above[out];
 		}
+		for (in = 0; in < nr_in; in += BLOCK)
+			spread_block(alive, nr_alive, above, y + in,
+				     (const double(*)[MODEL_HIDDEN_MAX]) & n->weight[layer][0][in],
+				     (double(*)[MODEL_HIDDEN_MAX]) & gradient->weight[layer][0][in],
+				     below + in);
 		if (!layer)
 			break;
-		for (in = 0; in < nr_in; in++) {
-			if (y[in] <= 0.0)
-				below[in] = 0.0;
-			else if (keep)
-				below[in] *= keep[layer - 1][in];
-		}
+		for (in = 0; in < nr_in; in++)
+			below[in] = y[in] <= 0.0 ? 0.0 : below[in];
+		for (in = 0; keep && in < nr_in; in++)
+			below[in] *= keep[layer - 1][in];
 		above = below;
 	}
 	return loss;
+}
+
+#ifdef __x86_64__
+/* Wider vectors, where the CPU has them; without fused multiply-add, so the same bits. */
+__attribute__((target("avx2"))) static double
+gradient_of_row_avx2(const struct network *n, const struct transposed *t, const double *x,
+		     unsigned int answer, double scale, const double (*keep)[MODEL_HIDDEN_MAX],
+		     struct network *gradient)
+{
+	return gradient_of_row(n, t, x, answer, scale, keep, gradient);
+}
+#endif
+
+double add_gradient(const struct network *n, const struct transposed *t, const double *x,
+		    unsigned int answer, double scale, const double (*keep)[MODEL_HIDDEN_MAX],
+		    struct network *gradient)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		return gradient_of_row_avx2(n, t, x, answer, scale, keep, gradient);
+#endif
+	return gradient_of_row(n, t, x, answer, scale, keep, gradient);
 }
 
 static void adam(double *value, double *gradient, double *first, double *second, double rate,
@@ -303,17 +408,20 @@ static void update(struct trainer *tr)
 			     &tr->moments.second.bias[layer][out], rate, 0.0, second_unbias);
 		}
 	}
+	network_transpose(n, &tr->transposed);
 }
 
 /* Which hidden neurons take part, scaled so that the expected sum stays. */
 static void draw_dropout(struct trainer *tr, double (*keep)[MODEL_HIDDEN_MAX])
 {
-	double kept = 1.0 / (1.0 - tr->options->dropout);
+	const double factor[] = {1.0 / (1.0 - tr->options->dropout), 0.0};
+	struct rng rng = tr->rng; /* in registers */
 	unsigned int layer, i;
 
 	for (layer = 0; layer < tr->options->nr_hidden; layer++)
 		for (i = 0; i < tr->options->hidden[layer]; i++)
-			keep[layer][i] = rng_uniform(&tr->rng) < tr->options->dropout ? 0.0 : kept;
+			keep[layer][i] = factor[rng_uniform(&rng) < tr->options->dropout];
+	tr->rng = rng;
 }
 
 static double train_epoch(struct trainer *tr)
@@ -334,7 +442,8 @@ static double train_epoch(struct trainer *tr)
 
 			if (tr->options->dropout > 0.0)
 				draw_dropout(tr, keep);
-			loss += weight * add_gradient(n, tr->x + (size_t)row * n->nr_inputs,
+			loss += weight * add_gradient(n, &tr->transposed,
+						      tr->x + (size_t)row * n->nr_inputs,
 						      tr->answer[row], weight / (double)nr,
 						      tr->options->dropout > 0.0 ? keep : NULL,
 						      &tr->gradient);
@@ -354,7 +463,7 @@ static double validation_loss(const struct trainer *tr)
 	for (i = 0; i < tr->nr_validation; i++) {
 		uint32_t row = tr->validation[i];
 
-		network_forward(n, tr->x + (size_t)row * n->nr_inputs, NULL, &a);
+		forward(n, &tr->transposed, tr->x + (size_t)row * n->nr_inputs, NULL, &a);
 		loss += tr->class_weight[1][tr->answer[row]] *
 			softmax(a.value[n->nr_layers], tr->t->nr_outputs, tr->answer[row]);
 	}
@@ -426,6 +535,7 @@ int train(const struct dataset *d, const uint8_t *parts, const struct train_opti
 			   tr->x + k * options->nr_features);
 	rng_seed(&tr->rng, options->seed);
 	init_network(tr);
+	network_transpose(&t->network, &tr->transposed);
 	ret = run_epochs(tr, best, why);
 out:
 	if (tr) {

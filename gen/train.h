@@ -62,12 +62,21 @@ bool input_standardise(struct model_input *in, double mean, double sigma);
 void row_inputs(const struct row *row, const struct model_input *inputs, unsigned int nr_inputs,
 		double *x);
 
+/* The same weights by input, so that all neurons of a layer can be worked on at once. */
+struct transposed {
+	double weight[MODEL_LAYERS_MAX][MODEL_HIDDEN_MAX][MODEL_HIDDEN_MAX]; /* [layer][in][out] */
+};
+
+void network_transpose(const struct network *n, struct transposed *t);
+
 /*
  * add_gradient - add the gradient of one row's cross-entropy, times @scale, to @gradient
+ * @t: @n transposed
  * @keep: as for network_forward()
  * Returns the loss, unscaled.
  */
-double add_gradient(const struct network *n, const double *x, unsigned int answer, double scale,
-		    const double (*keep)[MODEL_HIDDEN_MAX], struct network *gradient);
+double add_gradient(const struct network *n, const struct transposed *t, const double *x,
+		    unsigned int answer, double scale, const double (*keep)[MODEL_HIDDEN_MAX],
+		    struct network *gradient);
 
 #endif

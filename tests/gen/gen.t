@@ -108,7 +108,7 @@ head -n 1 p.mixed.1.csv >head.csv
 refuses 'a header without rows' 'head.csv: a header and no rows' "${train[@]}" head.csv
 refuses 'one class only' 'only class random' train p.random.*.csv -o m.bin
 refuses 'no such file' 'absent.csv: No such file' "${train[@]}" absent.csv
-refuses 'a directory' '\.: ' train . -o m.bin
+refuses 'a directory without metadata' '\./metadata.csv: No such file' train . -o m.bin
 sed 's/,100,128,/,7,128,/' p.mixed.1.csv >few.csv
 "$BPFAHEAD_GEN" train few.csv -o m.bin >out 2>err
 is $? 1 'nothing but windows with too few calls: exit status'

@@ -326,21 +326,25 @@ static void test_split_in_time_leaves_no_overlap(void **state)
 static double loss_of(const struct network *n, const double *x, unsigned int answer,
 		      const double (*keep)[MODEL_HIDDEN_MAX])
 {
+	static struct transposed t;
 	static struct network unused;
 
-	return add_gradient(n, x, answer, 1.0, keep, &unused);
+	network_transpose(n, &t);
+	return add_gradient(n, &t, x, answer, 1.0, keep, &unused);
 }
 
 static void test_gradient(void **state)
 {
 	double x[5] = {0.3, -1.2, 0.7, 2.0, -0.1}, keep[MODEL_LAYERS_MAX][MODEL_HIDDEN_MAX];
 	struct network *n = calloc(1, sizeof(*n)), *g = calloc(1, sizeof(*g));
+	struct transposed *t = calloc(1, sizeof(*t));
 	const double step = 1e-6;
 	unsigned int layer, out, in;
 	struct rng rng;
 
 	(void)state;
 	assert_non_null(n);
+	assert_non_null(t);
 	assert_non_null(g);
 	n->nr_inputs = 5;
 	n->nr_layers = 3;
@@ -356,7 +360,8 @@ static void test_gradient(void **state)
 				n->weight[layer][out][in] = 2.0 * rng_uniform(&rng) - 1.0;
 		}
 	}
-	add_gradient(n, x, 1, 1.0, keep, g);
+	network_transpose(n, t);
+	add_gradient(n, t, x, 1, 1.0, keep, g);
 	for (layer = 0; layer < 3; layer++) {
 		for (out = 0; out < n->size[layer]; out++) {
 			for (in = 0; in <= network_inputs(n, layer); in++) {
@@ -378,6 +383,7 @@ static void test_gradient(void **state)
 	}
 	free(n);
 	free(g);
+	free(t);
 }
 
 static void test_same_seed_same_bytes(void **state)
