@@ -117,7 +117,7 @@ slow_s=11 fast_s=6 acting_s=7
 
 # --- clean-up --------------------------------------------------------------------------------
 
-T='' runner='' zrams=() loops=() mounts=() groups=() jobs=()
+T='' runner='' zrams=() loops=() mounts=() groups=() jobs=() counting=()
 
 say() { printf 'live.sh: %s\n' "$*" >&2; }
 fatal() {
@@ -277,7 +277,7 @@ start_fio() { # CELL RATE KIND SECONDS WORD...
 	local cell=$1 rate=$2 kind=$3 seconds=$4 arguments globals
 	shift 4
 	mapfile -t arguments < <(options "$rate" "${disk[$cell]}" "$kind" "$@")
-	globals=(--thread --time_based --runtime="$((seconds + 1))" --fadvise_hint=0 --norandommap
+	globals=(--thread --time_based --runtime="$seconds" --fadvise_hint=0 --norandommap
 		--randrepeat=0 --allow_file_create=0 --group_reporting --output-format=json)
 	[ "$kind" = raw ] || globals+=(--ioengine=psync)
 	# In the directory of the files: names in the table are relative.
@@ -285,19 +285,23 @@ start_fio() { # CELL RATE KIND SECONDS WORD...
 	bash -c 'cd "$1" && echo $$ >"$2/cgroup.procs" && echo $$ >"$3/cgroup.procs" && shift 3 &&
 		exec "$@"' fio "$T/$cell" "$memory_root/bpfahead-live-$$.$cell" \
 		"$blkio_root/bpfahead-live-$$.$cell" fio "${globals[@]}" "${arguments[@]}" \
-		>"$T/fio.$cell" 2>"$T/fio-said.$cell" &
+		>"$out/$cell.json" 2>"$out/$cell.said" &
 	jobs+=($!)
 }
 
-achieved() { # CELL: operations per second
-	sed -n '/^{/,$p' "$T/fio.$1" |
+achieved() { # FILE: operations per second
+	sed -n '/^{/,$p' "$1" |
 		jq -r '[.jobs[] | select(.error == 0) | .read.iops + .write.iops] | add // 0 | round'
 }
 
 # batch PATTERN CLASS KIND MODE SECONDS DISKS WORD...; DISKS as slow_disks prints them.
+batches=0
 batch() {
-	local pattern=$1 class=$2 kind=$3 mode=$4 seconds=$5 disks=$6 start cell rate kb job
+	local pattern=$1 class=$2 kind=$3 mode=$4 seconds=$5 disks=$6 start cell rate kb job out
 	shift 6
+	batches=$((batches + 1))
+	out=$T/batch.$batches
+	mkdir "$out" || exit 1
 	jobs=()
 	while read -r rate kb; do
 		cell=$kind.$rate.$kb
@@ -309,23 +313,25 @@ batch() {
 	while read -r rate kb; do
 		start_fio "$kind.$rate.$kb" "$rate" "$kind" "$seconds" "$@"
 	done <<<"$disks"
-	"$bpfahead" record --label "$class" --seconds "$seconds" -o "$T/windows.csv" \
+	"$bpfahead" record --label "$class" --seconds "$seconds" -o "$out/windows.csv" \
 		>"$T/out" 2>"$T/record.log" || fatal "record: $(tail -n 1 "$T/record.log")"
 	for job in "${jobs[@]}"; do
-		wait "$job" || fatal "fio, $pattern: $(cat "$T"/fio-said.* | tail -n 1)"
+		wait "$job" || fatal "fio, $pattern: $(cat "$out"/*.said | tail -n 1)"
 	done
 	jobs=()
+	# While the next batch starts: silence between patterns makes long hops.
 	while read -r rate kb; do
 		cell=$kind.$rate.$kb
-		count "$pattern" "$class" "$rate" "$kb" "$mode" "$(achieved "$cell")" "$start" \
-			"${number[$cell]}" "${disk[$cell]#/dev/}"
-	done <<<"$disks" >>"$T/cells.csv"
+		count "$pattern" "$class" "$rate" "$kb" "$mode" "$(achieved "$out/$cell.json")" \
+			"$start" "${number[$cell]}" "${disk[$cell]#/dev/}" "$out/windows.csv"
+	done <<<"$disks" >"$out/cells.csv" &
+	counting+=($!)
 }
 
 # One line of cells.csv. "right" is the class itself, "classic" the class of which it is a kind;
 # a class that the model does not have is judged by its classic name only.
 count() {
-	awk -F, -v pattern="$1" -v class="$2" -v rate="$3" -v kb="$4" -v mode="$5" -v got="$6" \
+	awk -F, -v OFS=, -v pattern="$1" -v class="$2" -v rate="$3" -v kb="$4" -v mode="$5" -v got="$6" \
 		-v start="$7" -v number="$8" -v name="$9" -v model="$MODEL" -v margin="$margin" \
 		-v window="$window_ns" -v known=" $classes " '
 		FILENAME == ARGV[1] { classic[$1] = $2; next }
@@ -348,7 +354,7 @@ count() {
 			own = index(known, " " class " ") ? right + 0 : ""
 			print model, pattern, class, mode, rate, kb, got, windows + 0, abstained + 0, own, \
 				alike + 0, seen
-		}' OFS=, "$T/classes" "$T/windows.csv"
+		}' "$T/classes" "${10}"
 }
 
 # --- tables ----------------------------------------------------------------------------------
@@ -484,7 +490,6 @@ fi
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/bpfahead-live.XXXXXX") || exit 1
 began=$SECONDS
-: >"$T/cells.csv"
 : >"$T/verdicts"
 sed -nE 's/^\tX\([A-Z_]+, [0-9]+, "([^"]+)", "([^"]+)"\).*/\1,\2/p' bpf/abi.h >"$T/classes"
 grep -q '^sequential,sequential$' "$T/classes" || fatal 'no classes in bpf/abi.h'
@@ -569,6 +574,10 @@ if [ "$classic5" != none ]; then
 	both_passes direct_patterns raw "$(direct_slow)"
 fi
 
+wait "${counting[@]}" || fatal "the windows could not be counted"
+for ((i = 1; i <= batches; i++)); do cat "$T/batch.$i/cells.csv"; done >"$T/cells.csv" || exit 1
+lost=$("$bpfahead" status --json | jq .counters.windows_dropped)
+[ "$lost" = 0 ] || say "$lost windows found the ring full and are not counted"
 [ "$model" = none ] || report default
 [ "$classic5" = none ] || report classic5
 if [ -n "$cells" ]; then
