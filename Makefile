@@ -114,7 +114,7 @@ $(DIRS):
 
 # --- what people type ------------------------------------------------------------------------
 
-.PHONY: all run test demo bench lint format fuzz weights install uninstall clean help
+.PHONY: all run test demo bench bench-live lint format fuzz weights install uninstall clean help
 .PHONY: deps test-build bench-build
 
 all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
@@ -148,6 +148,12 @@ bench: ## print each figure beside its bar (BENCH='cost iops': only these; ARGS=
 	@$(MAKE) --no-print-directory all bench-build
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) tests/bench/run.sh $(ARGS) $(BENCH)
+
+bench-live: ## accuracy while fio runs known patterns (ARGS=--quick; ARGS=--check: a missed bar fails)
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory all
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) tests/bench/live.sh $(ARGS)
 
 deps: ## install what the tests, the benchmark and lint need
 	@tests/deps.sh run test bench lint
