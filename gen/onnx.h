@@ -9,6 +9,7 @@
 #define BPFAHEAD_GEN_ONNX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "network.h"
@@ -34,6 +35,10 @@ struct onnx {
  * LogSoftmax change nothing. Whatever else leads to the output is refused by its name. 0 or -errno.
  */
 int onnx_read(const char *path, struct onnx *o, struct fault *why);
+
+/* The same from memory; @path is for the fault. */
+int onnx_parse(const char *path, const uint8_t *bytes, size_t size, struct onnx *o,
+	       struct fault *why);
 
 /* Atomically; weights in double precision, so that reading gives the same bits. 0 or -errno. */
 int onnx_write(const char *path, const struct onnx *o, struct fault *why);

@@ -302,8 +302,9 @@ static int take_standardisation(struct reader *r, const Onnx__NodeProto *node, s
 		o->mean[i] = -r->bias[i] / r->weight[i][i];
 		o->scale[i] = 1.0 / r->weight[i][i];
 		if (!(r->weight[i][i] > 0.0) || !isfinite(o->mean[i]) || !isfinite(o->scale[i]))
-			return bad_node(r, node, "meets input %u scaled by %g, not above 0", i,
-					r->weight[i][i]);
+			return bad_node(r, node,
+					"meets input %u times %g: must be above 0 and not vanish",
+					i, r->weight[i][i]);
 	}
 	o->standardises = true;
 	start_stage(r);
@@ -538,12 +539,12 @@ static int find_input(struct reader *r, struct onnx *o)
 
 		if (!value->name || find_constant(r, value->name, &node))
 			continue;
-		if (r->input)
+		if (*r->input)
 			return bad_file(r, "the graph has more than one input");
 		r->input = value->name;
 		type = tensor_type(value);
 	}
-	if (!r->input)
+	if (!*r->input)
 		return bad_file(r, "the graph has no input");
 	shown(r->input, name);
 	if (!is_real(type))
@@ -564,17 +565,17 @@ static int find_output(const struct reader *r, const char **name)
 {
 	size_t i;
 
-	*name = NULL;
+	*name = "";
 	for (i = 0; i < r->graph->n_output; i++) {
 		const Onnx__ValueInfoProto *value = r->graph->output[i];
 
 		if (!value->name || !is_real(tensor_type(value)))
 			continue;
-		if (*name)
+		if (**name)
 			return bad_file(r, "the graph has more than one output of real numbers");
 		*name = value->name;
 	}
-	return *name ? 0 : bad_file(r, "the graph has no output tensor of real numbers");
+	return **name ? 0 : bad_file(r, "the graph has no output tensor of real numbers");
 }
 
 /* From the output back to the input: each operator on the way has one input that varies. */
@@ -615,7 +616,7 @@ static int find_chain(struct reader *r, const char *name)
 static int read_graph(struct reader *r, struct onnx *o)
 {
 	const Onnx__NodeProto *last = NULL;
-	const char *output;
+	const char *output = "";
 	unsigned int i;
 	int ret;
 
@@ -700,17 +701,19 @@ static int read_properties(const Onnx__ModelProto *model, struct onnx *o, struct
 	return 0;
 }
 
-static int parse(const char *path, const uint8_t *bytes, size_t size, struct onnx *o,
-		 struct fault *why)
+int onnx_parse(const char *path, const uint8_t *bytes, size_t size, struct onnx *o,
+	       struct fault *why)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	Onnx__ModelProto *model = NULL;
 	int ret;
 
+	memset(o, 0, sizeof(*o));
 	if (!r)
 		return fault_set(why, ENOMEM, "out of memory");
 	r->path = path;
 	r->why = why;
+	r->input = "";
 	if (nests_too_deep(&onnx__model_proto__descriptor, bytes, bytes + size, 0)) {
 		ret = bad_file(r, "not an ONNX model (messages nest too deep)");
 		goto out;
@@ -752,7 +755,7 @@ int onnx_read(const char *path, struct onnx *o, struct fault *why)
 		ret = fault_set(why, EFBIG, "%s: %u bytes or more: too large for such a network",
 				path, FILE_MAX);
 	else
-		ret = parse(path, bytes, size, o, why);
+		ret = onnx_parse(path, bytes, size, o, why);
 out:
 	if (file)
 		fclose(file);
