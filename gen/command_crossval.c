@@ -230,14 +230,15 @@ static int make_groups(const struct dataset *d, const struct metadata *m,
 	uint32_t *order = calloc(d->nr_runs, sizeof(*order)), i, dealt = 0;
 	unsigned int label;
 	struct rng rng;
-	int ret = 0;
+	int ret;
 
 	g->group = calloc(d->nr_runs, sizeof(*g->group));
 	g->of_run = calloc(d->nr_runs, sizeof(*g->of_run));
-	if (!order || !g->group || !g->of_run)
-		ret = fault_set(why, ENOMEM, "out of memory");
-	if (!ret)
-		ret = find_groups(d, m, arguments->by, g, why);
+	if (!order || !g->group || !g->of_run) {
+		free(order);
+		return fault_set(why, ENOMEM, "out of memory");
+	}
+	ret = find_groups(d, m, arguments->by, g, why);
 	if (ret) {
 		free(order);
 		return ret;
