@@ -423,7 +423,8 @@ static int do_work(struct work *work, struct evaluation *sum, struct fault *why)
 		mmap(NULL, work->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (work->units == MAP_FAILED) {
 		work->units = NULL;
-		return fault_set(why, ENOMEM, "out of memory");
+		fault_set(why, ENOMEM, "out of memory");
+		return -ENOMEM;
 	}
 	work->answers = (struct answer *)(work->units + work->nr_units);
 	work->nr_done = (unsigned int *)(work->answers + work->d->nr_rows);

@@ -12,6 +12,7 @@
 #include "../loader/names.h"
 #include "arguments.h"
 #include "commands.h"
+#include "curve.h"
 #include "evaluate.h"
 #include "quantise.h"
 #include "split.h"
@@ -154,9 +155,14 @@ uint32_t features_needed(const struct train_options *options)
 
 static unsigned int epochs_planned;
 
+/* [#####.....] epoch 12 of at most 60: loss ... */
 static void show_epoch(unsigned int epoch, double train_loss, double validation_loss, bool best)
 {
-	fprintf(stderr, "\repoch %u of at most %u: loss %.4f", epoch, epochs_planned, train_loss);
+	static const char full[] = "####################", rest[] = "....................";
+	int done = (int)(20ULL * epoch / epochs_planned);
+
+	fprintf(stderr, "\r[%.*s%.*s] epoch %u of at most %u: loss %.4f", done, full, 20 - done,
+		rest, epoch, epochs_planned, train_loss);
 	if (validation_loss > 0.0)
 		fprintf(stderr, ", validation %.4f%s", validation_loss, best ? " (best)" : "");
 	fprintf(stderr, "\033[K");
@@ -169,7 +175,7 @@ struct train_arguments {
 	const char *output, *name;
 	uint64_t generation;
 	bool keep_float;
-	const char *split_path;
+	const char *split_path, *curve_path;
 	char **paths;
 	unsigned int nr_paths;
 };
@@ -184,6 +190,7 @@ static const struct argp_option train_options[] = {
 	 "which runs train, validate and test, as `dataset --split-out` wrote it; test runs are "
 	 "not looked at",
 	 1},
+	{"curve", KEY_CURVE, "FILE.svg", 0, "the loss of each epoch as a picture, too", 1},
 	{0},
 };
 
@@ -211,6 +218,9 @@ static error_t train_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_SPLIT:
 		arguments->split_path = arg;
+		return 0;
+	case KEY_CURVE:
+		arguments->curve_path = arg;
 		return 0;
 	case ARGP_KEY_ARGS:
 		arguments->paths = state->argv + state->next;
@@ -307,6 +317,13 @@ static int train_model(const struct train_arguments *arguments, struct dataset *
 	epochs_planned = options.epochs;
 	if (isatty(STDERR_FILENO))
 		options.progress = show_epoch;
+	if (arguments->curve_path) {
+		options.losses = calloc(options.epochs, sizeof(*options.losses));
+		if (!options.losses) {
+			ret = fault_set(why, ENOMEM, "out of memory");
+			goto out;
+		}
+	}
 	ret = train(d, parts, &options, t, why);
 	if (options.progress)
 		fputc('\n', stderr);
@@ -332,11 +349,16 @@ static int train_model(const struct train_arguments *arguments, struct dataset *
 		if (e.nr_rows)
 			evaluation_print(stdout, titles[part], &e);
 	}
-	ret = write_outputs(arguments, &model, t, why);
+	if (arguments->curve_path)
+		ret = curve_write_svg(arguments->curve_path, name, options.losses, t->epochs,
+				      t->best_epoch, why);
+	if (!ret)
+		ret = write_outputs(arguments, &model, t, why);
 	if (!ret)
 		printf("%s: %zu bytes, checksum %016llx\n", arguments->output,
 		       model_file_bytes(&model), (unsigned long long)model.header.checksum);
 out:
+	free(options.losses);
 	free(parts);
 	return ret;
 }

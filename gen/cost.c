@@ -88,10 +88,12 @@ static struct workload *find_workload(const struct sweep *s, const char *name, s
 {
 	uint32_t i;
 
-	for (i = 0; i < s->nr_workloads; i++)
-		if (strlen(s->workload[i].name) == length &&
-		    !memcmp(s->workload[i].name, name, length))
+	for (i = 0; i < s->nr_workloads; i++) {
+		const char *own = s->workload[i].name;
+
+		if (own && strlen(own) == length && !memcmp(own, name, length))
 			return &s->workload[i];
+	}
 	return NULL;
 }
 
@@ -106,8 +108,10 @@ static int fill_sweep(struct sweep *s, const struct metadata *m, struct fault *w
 	if (ret)
 		return ret;
 	s->workload = calloc(m->nr_runs + 1, sizeof(*s->workload));
-	if (!s->workload)
-		return fault_set(why, ENOMEM, "out of memory");
+	if (!s->workload) {
+		fault_set(why, ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
 	for (i = 0; i < m->nr_runs; i++) {
 		const struct run_metadata *run = &m->run[i];
 		const char *name = run->field[METADATA_WORKLOAD];
@@ -284,7 +288,11 @@ static int one_profile(struct sweep *s, const struct dataset *d, const struct an
 	uint32_t i, w;
 	int ret;
 
-	ret = of_run ? fill_sweep(s, m, why) : fault_set(why, ENOMEM, "out of memory");
+	if (!of_run) {
+		fault_set(why, ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
+	ret = fill_sweep(s, m, why);
 	if (ret)
 		goto out;
 	snprintf(cost->name, sizeof(cost->name), "%.*s", (int)s->profile_length, s->profile);

@@ -111,12 +111,15 @@ static int parse_line(struct table *t, struct run_metadata *run, struct fault *w
 	double ra_kb;
 	int label;
 
+	for (k = 0; k < NR_METADATA; k++)
+		run->field[k] = "";
 	nr = csv_split(&t->csv, fields);
 	if (nr != t->nr_columns)
 		return fault_set(why, EINVAL, "%s:%lu: %u fields, the header has %u", t->csv.path,
 				 t->csv.line, nr, t->nr_columns);
 	for (k = 0; k < NR_METADATA; k++)
-		run->field[k] = t->at[k] < 0 ? "" : run->text + (fields[t->at[k]] - t->csv.text);
+		if (t->at[k] >= 0)
+			run->field[k] = run->text + (fields[t->at[k]] - t->csv.text);
 	for (k = 1; k < nr; k++)
 		run->text[fields[k] - t->csv.text - 1] = '\0';
 	value = run->field[METADATA_LABEL];

@@ -489,6 +489,8 @@ static int run_epochs(struct trainer *tr, struct network *best, struct fault *wh
 			t->best_epoch = epoch;
 			*best = t->network;
 		}
+		if (tr->options->losses)
+			tr->options->losses[epoch - 1] = (struct epoch_loss){train_loss, loss};
 		if (tr->options->progress)
 			tr->options->progress(epoch, train_loss, loss, better);
 		if (epoch - t->best_epoch >= tr->options->patience)

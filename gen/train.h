@@ -6,6 +6,10 @@
 #include "dataset.h"
 #include "network.h"
 
+struct epoch_loss {
+	double train, validation; /* validation is 0 where there is no such part */
+};
+
 struct train_options {
 	uint64_t seed;
 	unsigned int features[MODEL_INPUTS_MAX]; /* the inputs, in this order */
@@ -15,11 +19,12 @@ struct train_options {
 	unsigned int epochs;
 	unsigned int patience; /* epochs without a better validation loss */
 	unsigned int batch;
-	double rate;         /* Adam's step */
-	double dropout;      /* share of hidden neurons left out at a training step */
-	double weight_decay; /* decoupled (AdamW) */
-	bool linear;         /* no input goes through log2 */
-	bool run_all;        /* no validation part: the last epoch is the best */
+	double rate;               /* Adam's step */
+	double dropout;            /* share of hidden neurons left out at a training step */
+	double weight_decay;       /* decoupled (AdamW) */
+	bool linear;               /* no input goes through log2 */
+	bool run_all;              /* no validation part: the last epoch is the best */
+	struct epoch_loss *losses; /* NULL, or room for one per epoch */
 	/* Called after each epoch; may be NULL. */
 	void (*progress)(unsigned int epoch, double train_loss, double validation_loss, bool best);
 };

@@ -10,7 +10,7 @@ run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-d
 	libcjson-dev mount'
 # The first four: exchange of models as ONNX, and files of it to test with.
 test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
-	libcmocka-dev perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
+	libcmocka-dev libxml2-utils perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
 bench="e2fsprogs fio jq perl procps util-linux xxd"
 # shellcheck disable=SC2034 # read by name below
 lint='clang-format clang-tidy shellcheck'

@@ -84,6 +84,19 @@ ok 'another shape' "$BPFAHEAD_GEN" train "${good[@]}" -o shape.bin --hidden 8 \
 	--features async_share,fill_ratio >/dev/null
 like "$("$BPFAHEAD_GEN" info shape.bin)" 'shape: 2-8-3' 'has that shape'
 
+ok 'train --curve' "$BPFAHEAD_GEN" train "${good[@]}" -o 'a<b>&c.bin' --curve curve.svg --epochs 30 --patience 4 >out
+ok 'the learning curve is well-formed' xmllint --noout curve.svg
+is "$(grep -oE 'kept: epoch [0-9]+' curve.svg)" "$(sed -n 's/.*the best was \([0-9]*\) .*/kept: epoch \1/p' out)" \
+	'and marks the best epoch'
+for line in training validation; do
+	is "$(grep -o "id=\"$line\".*" curve.svg | grep -o '[0-9.]*,[0-9.]*' | wc -l)" \
+		"$(sed -n 's/.*; \([0-9]*\) epochs.*/\1/p' out)" "one point of the $line part for each epoch"
+done
+like "$(<curve.svg)" '>epoch</text>.*>cross-entropy loss|>cross-entropy loss.*>epoch</text>' 'axes are labelled'
+ok 'a curve without validation' "$BPFAHEAD_GEN" train "${good[@]}" -o x.bin --curve curve.svg --epochs 3 --validation 0 >out
+is "$(grep -c 'id="validation"' curve.svg) $(grep -o 'kept: epoch [0-9]*' curve.svg)" '0 kept: epoch 3' 'draws one line'
+ok 'the confusion matrix is well-formed' xmllint --noout m.svg
+
 # --- bad data -------------------------------------------------------------------------------
 
 before=$(cksum <m.bin)
@@ -120,6 +133,10 @@ is "$(cksum <m.bin)" "$before" 'after all that the earlier model is as it was'
 
 refuses 'no such output directory' 'absent/m.bin: No such file' train "${good[@]}" -o absent/m.bin
 refuses 'output is a directory' '\.: ' train "${good[@]}" -o .
+before=$(cksum <m.bin)
+refuses 'no such directory for a curve' 'absent/c.svg: No such file' \
+	train "${good[@]}" -o m.bin --curve absent/c.svg --seed 5
+is "$(cksum <m.bin)" "$before" 'and the earlier model stays'
 refuses 'no such directory for a picture' 'absent/m.svg: No such file' \
 	eval m.bin all.csv.gz --svg absent/m.svg
 refuses 'merging into no such directory' 'absent/all.csv: No such file' \
