@@ -636,6 +636,17 @@ sectors_read() { # PROFILE
 	echo "${fields[2]}"
 }
 
+# Until each device has been read: fio takes its time to start on a busy machine.
+wait_reads() { # PROFILE...; before: ${sectors[PROFILE]}
+	local profile i
+	for profile; do
+		for ((i = 0; i < 500; i++)); do
+			(($(sectors_read "$profile") == ${sectors[$profile]})) || break
+			sleep 0.02
+		done
+	done
+}
+
 # "SECONDS BYTES-PER-SECOND IOPS", reads and writes together, as fio measured them.
 measured() { # PROFILE
 	awk '
@@ -739,6 +750,7 @@ batch() { # KIND SET NAME SETTING REPEAT
 		sectors[$profile]=$(sectors_read "$profile")
 		start_fio "$profile" "$name" "$seconds"
 	done
+	wait_reads "${todo[@]}"
 	"$bpfahead" record --pin-dir "$pins" --label "${label[$name]}" --seconds "$seconds" \
 		-o "$work/batch.csv" >/dev/null 2>"$work/record.log" </dev/null &
 	children+=($!)
