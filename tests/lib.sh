@@ -362,7 +362,7 @@ decided_class() {
 # The classic name of a class: what one of the finer classes is a kind of.
 classic() {
 	case $1 in
-	sequential) echo sequential ;;
+	sequential | small-files) echo sequential ;;
 	random | objects | pages) echo random ;;
 	mixed | long-runs | short-runs) echo mixed ;;
 	*) echo "$1" ;;
