@@ -62,7 +62,7 @@ ONNX_H := $(if $(ONNX),$(B)/onnx/onnx.pb-c.h)
 ONNX_LIBS := $(if $(ONNX),-lprotobuf-c)
 ONNX_LEFT_OUT := $(if $(ONNX),gen/onnx_absent.c,gen/onnx_read.c gen/onnx_write.c)
 CPPFLAGS += $(if $(ONNX),-isystem $(B)/onnx)
-GEN_LIBS := -lcjson -lz -lm $(ONNX_LIBS)
+GEN_LIBS := -lcjson -lbpf -lelf -lz -lm $(ONNX_LIBS)
 TEST_LIBS := -lcmocka $(CLI_LIBS) $(ONNX_LIBS)
 
 # --- what there is ---------------------------------------------------------------------------
@@ -89,7 +89,7 @@ BENCH_C := $(filter-out $(BENCH_BPF_C),$(wildcard tests/bench/*.c))
 FUZZ_C := $(wildcard tests/fuzz/*.c)
 TOOLS_C := $(wildcard tests/tools/*.c)
 
-BPF_NAMES := readahead ra_tp ra_fentry latency
+BPF_NAMES := readahead ra_tp ra_fentry latency classify
 BPF_OBJECTS := $(BPF_NAMES:%=$(B)/%.bpf.o)
 PROGRAMS := $(B)/bpfahead $(B)/bpfaheadd $(B)/bpfaheadd-static $(B)/bpfahead-gen
 GEN_TOOLS := $(GEN_TOOLS_C:gen/%.c=$(B)/%)
@@ -108,13 +108,13 @@ FUZZ := $(addprefix $(B)/fuzz/,$(notdir $(FUZZ_C:.c=)))
 
 DIRS := $(sort $(B) $(addprefix $(B)/,onnx tests tests/unit tests/kernel asan asan/obj/loader \
 	asan/obj/gen asan/obj/tests/unit obj/loader obj/gen obj/tests/unit obj/tests/kernel \
-	obj/tests/bench helper/loader bench fuzz fuzz/obj/loader fuzz/obj/gen fuzz/obj/tests/fuzz tap))
+	obj/tests/bench helper/loader bench peers fuzz fuzz/obj/loader fuzz/obj/gen fuzz/obj/tests/fuzz tap))
 $(DIRS):
 	@mkdir -p $@
 
 # --- what people type ------------------------------------------------------------------------
 
-.PHONY: all run test demo bench bench-live lint format fuzz weights install uninstall clean help
+.PHONY: all run test demo bench peers bench-live lint format fuzz weights install uninstall clean help
 .PHONY: deps test-build bench-build
 
 all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
@@ -164,6 +164,7 @@ bench-build: all $(BENCH_OBJECTS) $(BENCH_PROGRAMS)
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
 TIDY_C := $(filter-out %.bpf.c $(if $(ONNX),,$(ONNX_LEFT_OUT)),$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
 	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c))
+PEERS := $(wildcard gen/peers/*)
 SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t gen/*.sh weights/*.sh) .ci/run
 
 .PHONY: lint-format lint-tidy lint-shell lint-spdx
@@ -185,7 +186,7 @@ lint-shell:
 	$(Q)shellcheck -x -P SCRIPTDIR -e SC2119,SC2120,SC2317 $(SHELL_FILES)
 
 lint-spdx:
-	$(Q)missing=$$(grep -L 'SPDX-License-Identifier: GPL-2.0-only' Makefile $(C_FILES) \
+	$(Q)missing=$$(grep -L 'SPDX-License-Identifier: GPL-2.0-only' Makefile $(C_FILES) $(PEERS) \
 		$(EMBEDDED_S) $(SHELL_FILES)); [ -z "$$missing" ] || \
 		{ echo "no SPDX line: $$missing" >&2; exit 1; }
 
@@ -371,6 +372,22 @@ $(B)/fuzz/libbpfahead.a: $(call to,fuzz/obj,$(LOADER_LIB_C) $(GEN_LIB_C)) $(ONNX
 $(FUZZ): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libbpfahead.a
 	$(say) LINK $@
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined $(LDFLAGS) $^ $(CLI_LIBS) $(ONNX_LIBS) -o $@
+
+# --- peers: for comparison only ---------------------------------------------------------------
+
+# The distribution's own Python has the distribution's PyTorch.
+PYTHON := /usr/bin/python3
+TORCH_INCLUDE := -isystem /usr/include/torch/csrc/api/include
+
+$(B)/peers/torchscript: gen/peers/torchscript.cc | $(DIRS)
+	$(say) CXX $@
+	$(Q)$(CXX) -std=c++17 -O2 $(filter-out -Wstrict-prototypes,$(WARNINGS)) $(TORCH_INCLUDE) $< \
+		-ltorch -ltorch_cpu -lc10 -o $@
+
+peers: ## train and infer with PyTorch and scikit-learn, too, side by side (ARGS=--help)
+	@tests/deps.sh run bench test peers
+	@$(MAKE) --no-print-directory all bench-build $(B)/peers/torchscript
+	@$(SUDO) $(PYTHON) gen/peers/compare.py --build $(B) $(ARGS)
 
 # --- weights ---------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # deps.sh GROUP... - install the packages that are missing, through the
-# distribution's package manager. Groups: run test bench lint.
+# distribution's package manager. Groups: run test bench lint peers.
 set -euo pipefail
 
 # The names are Debian's and Ubuntu's; one line per group.
@@ -14,6 +14,9 @@ test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
 bench="e2fsprogs fio jq perl procps util-linux xxd"
 # shellcheck disable=SC2034 # read by name below
 lint='clang-format clang-tidy shellcheck'
+# For comparison only (make peers); more than a gigabyte.
+# shellcheck disable=SC2034
+peers='g++ libtorch-dev python3-torch python3-sklearn python3-onnx python3-numpy'
 
 distribution=unknown like=
 if [ -r /etc/os-release ]; then
@@ -34,16 +37,16 @@ bench+=" $run"
 wanted=()
 for group; do
 	case $group in
-	run | test | bench | lint) read -r -d '' -a packages <<<"${!group}" || true ;;
+	run | test | bench | lint | peers) read -r -d '' -a packages <<<"${!group}" || true ;;
 	*)
-		echo "deps.sh: unknown group '$group' (run test bench lint)" >&2
+		echo "deps.sh: unknown group '$group' (run test bench lint peers)" >&2
 		exit 2
 		;;
 	esac
 	wanted+=("${packages[@]}")
 done
 [ ${#wanted[@]} -gt 0 ] || {
-	echo 'usage: deps.sh run|test|bench|lint...' >&2
+	echo 'usage: deps.sh run|test|bench|lint|peers...' >&2
 	exit 2
 }
 mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)

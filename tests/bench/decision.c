@@ -3,6 +3,7 @@
  * decision - what one decision's arithmetic and a window's close cost
  *
  *   decision infer LOOPS ROUNDS           two shapes, in the kernel and natively, in turn
+ *   decision model WEIGHTS LOOPS ROUNDS   the inference of this model alone, likewise
  *   decision close WEIGHTS LOOPS ROUNDS   the end of a hop that two CPUs have touched
  *
  * Values are nanoseconds per loop. The native side is the same header, compiled
@@ -134,6 +135,30 @@ static void print(struct series *s, const char *name, unsigned long rounds)
 	figure(key, s->ratio, rounds);
 }
 
+static void put_model(const struct model *model)
+{
+	__u32 zero = 0;
+
+	if (bpf_map_update_elem(bench_map(object, "live"), &zero, model, BPF_ANY))
+		die("the model's map: %s", strerror(errno));
+}
+
+static void infer_model(const char *weights, unsigned long loops, unsigned long rounds)
+{
+	static struct series inference;
+	struct model model;
+	unsigned long i;
+
+	bench_read_model(weights, &model);
+	put_model(&model);
+	for (i = 0; i < rounds; i++) {
+		double loop = in_kernel("loop", loops);
+
+		add(&inference, i, in_kernel("infer", loops) - loop, time_infer(&model, loops));
+	}
+	print(&inference, "infer_model", rounds);
+}
+
 static void infer(unsigned long loops, unsigned long rounds)
 {
 	static const struct {
@@ -148,12 +173,10 @@ static void infer(unsigned long loops, unsigned long rounds)
 
 	for (k = 0; k < 2; k++) {
 		struct model model;
-		__u32 zero = 0;
 
 		bench_make_model(&model, shapes[k].nr_inputs, shapes[k].first, shapes[k].second,
 				 shapes[k].nr_outputs);
-		if (bpf_map_update_elem(bench_map(object, "live"), &zero, &model, BPF_ANY))
-			die("the model's map: %s", strerror(errno));
+		put_model(&model);
 		for (i = 0; i < rounds; i++) {
 			/* bpf_loop(), its callback and a look-up are the benchmark's, not ours. */
 			loop[i] = in_kernel("loop", loops);
@@ -266,8 +289,8 @@ int main(int argc, char **argv)
 {
 	unsigned long loops, rounds;
 
-	if (argc < 4 || (!strcmp(argv[1], "close") && argc != 5))
-		die("decision infer LOOPS ROUNDS | decision close WEIGHTS LOOPS ROUNDS");
+	if (argc < 4 || (strcmp(argv[1], "infer") != 0 && argc != 5))
+		die("decision infer LOOPS ROUNDS | decision model|close WEIGHTS LOOPS ROUNDS");
 	loops = number(argv[argc - 2]);
 	rounds = number(argv[argc - 1]);
 	if (rounds > ROUNDS_MAX)
@@ -275,6 +298,8 @@ int main(int argc, char **argv)
 	object = bench_load("build/bench/decision.bpf.o", NULL);
 	if (!strcmp(argv[1], "infer"))
 		infer(loops, rounds);
+	else if (!strcmp(argv[1], "model"))
+		infer_model(argv[2], loops, rounds);
 	else if (!strcmp(argv[1], "close"))
 		close_window(argv[2], loops, rounds);
 	else
