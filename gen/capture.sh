@@ -173,7 +173,7 @@ describe() { # NAME
 
 # The job file of a workload, in DIR/jobs: what ran can be seen, and run again.
 write_job() { # NAME
-	local word letter=a file=$dir/jobs/$1.fio part=$dir/.$1.fio.part
+	local word jobs=1 file=$dir/jobs/$1.fio part=$dir/.$1.fio.part
 	{
 		cat <<-EOF
 		; $1: ${label[$1]}. To run it again, set DIR (a directory), BIG (a large file in it),
@@ -191,12 +191,12 @@ write_job() { # NAME
 		rw_sequencer=sequential
 		group_reporting
 
-		[a]
+		[1]
 		EOF
 		for word in ${options[$1]}; do
 			if [[ $word == "|" ]]; then
-				letter=b
-				printf '\n[%s]\n' "$letter"
+				jobs=$((jobs + 1))
+				printf '\n[%s]\n' "$jobs"
 			else
 				printf '%s\n' "$word"
 			fi
@@ -468,7 +468,7 @@ fill() { # FILE MB
 
 make_files() { # DIRECTORY NUMBER SIZE
 	mkdir "$1"
-	checked "$1" fio --name=a --directory="$1" --nrfiles="$2" --filesize="$3" --rw=read \
+	checked "$1" fio --name=1 --directory="$1" --nrfiles="$2" --filesize="$3" --rw=read \
 		--bs="$3" --create_only=1 --output=/dev/null
 }
 
