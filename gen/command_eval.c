@@ -11,6 +11,7 @@
 #include "../loader/names.h"
 #include "commands.h"
 #include "evaluate.h"
+#include "kernel.h"
 #include "split.h"
 
 enum option_key {
@@ -20,10 +21,11 @@ enum option_key {
 	KEY_SVG,
 	KEY_SPLIT,
 	KEY_PART,
+	KEY_KERNEL,
 };
 
 struct arguments {
-	const char *float_path, *svg_path, *split_path;
+	const char *float_path, *svg_path, *split_path, *kernel_path;
 	bool json, hex, part_given;
 	enum part part;
 	char **files;
@@ -51,6 +53,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_SPLIT:
 		arguments->split_path = arg;
 		return 0;
+	case KEY_KERNEL:
+		arguments->kernel_path = arg;
+		return 0;
 	case KEY_PART:
 		part = part_from_name(arg);
 		if (part < 0)
@@ -76,10 +81,13 @@ static int read_model(const char *path, struct model *model, struct fault *why)
 
 /* --- eval ----------------------------------------------------------------------------------- */
 
-static int print_json(const struct model *model, const struct evaluation *e, struct fault *why)
+static int print_json(const struct model *model, const struct evaluation *e,
+		      const struct kernel_answers *k, struct fault *why)
 {
 	cJSON *json = evaluation_json(e);
 	char checksum[17];
+
+	kernel_add_json(json, k);
 
 	snprintf(checksum, sizeof(checksum), "%016" PRIx64, (uint64_t)model->header.checksum);
 	cJSON_AddStringToObject(json, "model_checksum", checksum);
@@ -89,6 +97,8 @@ static int print_json(const struct model *model, const struct evaluation *e, str
 static int evaluate_files(const struct arguments *arguments, struct dataset *d,
 			  struct network *network, struct fault *why)
 {
+	const struct network *floats = arguments->float_path ? network : NULL;
+	struct kernel_answers k = {0};
 	struct evaluation e = {0};
 	uint8_t *parts = NULL;
 	struct model model;
@@ -121,17 +131,23 @@ static int evaluate_files(const struct arguments *arguments, struct dataset *d,
 			return ret;
 		}
 	}
-	evaluate(&model, d, parts, arguments->part, arguments->float_path ? network : NULL, NULL,
-		 &e);
+	evaluate(&model, d, parts, arguments->part, floats, NULL, &e);
+	kernel_recorded(&model, d, parts, arguments->part, &k);
+	if (arguments->kernel_path)
+		ret = kernel_ask(arguments->kernel_path, &model, d, parts, arguments->part, floats,
+				 &k, why);
 	free(parts);
+	if (ret)
+		return ret;
 	if (arguments->svg_path) {
 		ret = evaluation_write_svg(arguments->svg_path, arguments->files[0], &e, why);
 		if (ret)
 			return ret;
 	}
 	if (arguments->json)
-		return print_json(&model, &e, why);
+		return print_json(&model, &e, &k, why);
 	evaluation_print(stdout, arguments->files[0], &e);
+	kernel_print(stdout, &k);
 	evaluation_print_calibration(stdout, &e);
 	return 0;
 }
@@ -145,6 +161,10 @@ int command_eval(int argc, char **argv)
 		 "compare with the network that `train --keep-float` wrote", 0},
 		{"split", KEY_SPLIT, "FILE.csv", 0,
 		 "only the runs of one part, as `dataset --split-out` wrote it", 0},
+		{"kernel", KEY_KERNEL, "classify.bpf.o", 0,
+		 "have the running kernel answer, too, by test runs of this object (built beside "
+		 "this program, installed in PREFIX/lib/bpfahead), and compare bit by bit; root",
+		 0},
 		{"part", KEY_PART, "train|validation|test", 0, "which part (default test)", 0},
 		{0},
 	};

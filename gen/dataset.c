@@ -22,11 +22,14 @@ enum column {
 	COLUMN_SPAN,
 	COLUMN_CALLS,
 	COLUMN_RA_KB,
+	COLUMN_CLASS,
+	COLUMN_MARGIN,
+	COLUMN_MODEL,
 	NR_COLUMNS,
 };
 
-static const char *const fixed_columns[] = {"label",   "run",   "part", "time_ns",
-					    "span_ns", "calls", "ra_kb"};
+static const char *const fixed_columns[] = {"label", "run",   "part",  "time_ns", "span_ns",
+					    "calls", "ra_kb", "class", "margin",  "model"};
 
 static const char *const drop_texts[NR_DROPS] = {
 #define X(id, text) text,
@@ -147,6 +150,29 @@ int dataset_run(struct dataset *d, const char *name, size_t length, uint32_t *ru
 	return 0;
 }
 
+/* What the kernel answered: for comparison only, so what cannot be read is not known. */
+static void parse_answer(struct row *row, int column, const char *text)
+{
+	char *end;
+	int id;
+
+	switch (column) {
+	case COLUMN_CLASS:
+		id = class_from_name(text);
+		row->recorded_class = id < 0 ? CLASS_NONE : id;
+		break;
+	case COLUMN_MARGIN:
+		row->recorded_margin = (int32_t)strtol(text, &end, 10);
+		if (end == text || *end)
+			row->recorded_margin = INT32_MIN; /* equals no margin */
+		break;
+	default:
+		row->recorded_model = strtoull(text, &end, 16);
+		if (end == text || *end)
+			row->recorded_model = 0;
+	}
+}
+
 static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, struct row *row,
 		     struct fault *why)
 {
@@ -162,6 +188,7 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 				 r->csv.line, nr, r->nr_columns);
 	memset(row, 0, sizeof(*row));
 	row->run = file_run;
+	row->recorded_class = CLASS_NONE;
 	for (i = 0; i < nr; i++) {
 		int column = r->columns[i];
 
@@ -195,6 +222,11 @@ static int parse_row(struct reader *r, struct dataset *d, uint32_t file_run, str
 					why, EINVAL,
 					"%s:%lu: part is \"%.40s\", neither window nor hop",
 					r->csv.path, r->csv.line, fields[i]);
+			continue;
+		case COLUMN_CLASS:
+		case COLUMN_MARGIN:
+		case COLUMN_MODEL:
+			parse_answer(row, column, fields[i]);
 			continue;
 		}
 		ret = parse_number(r, fields[i], column, &value, why);

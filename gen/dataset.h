@@ -28,6 +28,10 @@ struct row {
 	uint32_t run;
 	uint8_t label; /* enum class_id */
 	bool hop;      /* the last hop alone; else the whole window */
+	/* What the kernel answered when it was recorded; CLASS_NONE: not known. */
+	uint8_t recorded_class;
+	int32_t recorded_margin;
+	uint64_t recorded_model; /* checksum */
 };
 
 /* Why a row is left out. */

@@ -19,7 +19,7 @@
 #include "load.h"
 #include "names.h"
 
-#define CSV_HEAD "label,device,part,time_ns,span_ns,calls,ra_kb,class,margin"
+#define CSV_HEAD "label,device,part,time_ns,span_ns,calls,ra_kb,class,margin,model"
 
 struct record {
 	struct maps maps; /* descriptors that the caller closes */
@@ -103,9 +103,10 @@ static void write_part(struct record *r, const char *part, const struct window_r
 {
 	unsigned int id;
 
-	fprintf(r->csv, "%s,%s,%s,%llu,%llu,%llu,%u,%s,%d", r->label, w->name, part,
+	fprintf(r->csv, "%s,%s,%s,%llu,%llu,%llu,%u,%s,%d,%016llx", r->label, w->name, part,
 		(unsigned long long)w->time_ns, (unsigned long long)p->span_ns,
-		(unsigned long long)p->calls, w->ra_kb, class_name(p->class_id), p->margin);
+		(unsigned long long)p->calls, w->ra_kb, class_name(p->class_id), p->margin,
+		(unsigned long long)w->model_checksum);
 	for (id = 0; id < FEATURES_MAX; id++)
 		if (feature_name(id))
 			fprintf(r->csv, ",%llu", (unsigned long long)p->features[id]);
