@@ -122,7 +122,7 @@ int kernel_ask(const char *object, const struct model *model, const struct datas
 	ret = asker_open(&a, object, why);
 	if (!ret && bpf_map_update_elem(a.asked, &zero, model, BPF_ANY))
 		ret = fault_set(why, errno, "%s: its map: %s", object, strerror(errno));
-	while (!ret && next < d->nr_rows) {
+	while (!ret && a.window && next < d->nr_rows) {
 		for (nr = 0; next < d->nr_rows && nr < CLASSIFY_WINDOWS; next++) {
 			if (parts && parts[next] != part)
 				continue;
