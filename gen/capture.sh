@@ -26,6 +26,7 @@ settings=
 only=
 size=
 set=buffered
+sets=()
 profiles=()
 list=
 
@@ -44,6 +45,28 @@ declare -A profile_table=(
 	[zram]="0 0 1024 0"
 )
 
+names=() # of the workloads, in the order of the table
+declare -A label family where memory options written
+declare -A finished # run -> time
+declare -A sectors  # of the batch under way: profile -> sectors read before
+no_windows=0
+
+work=
+pins=/sys/fs/bpf/bpfahead-capture-$$ # bpffs takes no dot
+cgroup_root=/sys/fs/cgroup
+runner=
+children=()
+loops=() mounts=() groups=() zrams=()
+declare -A node number big_mb device_dir groups_of
+bar_shown=
+
+# --- messages, arguments -------------------------------------------------------------------
+
+end_progress() {
+	[[ ! $bar_shown ]] || printf '\r\033[K' >&2
+	bar_shown=
+}
+
 usage() {
 	cat <<-EOF
 	Usage: ${0##*/} --dir DIR [--device-profile hdd|cloud|fast|zram]... [--set record|buffered|all]
@@ -53,14 +76,18 @@ usage() {
 	EOF
 }
 
-wrong() { # usage
+say() {
+	end_progress
 	printf 'bpfahead-gen: capture: %s\n' "$1" >&2
+}
+
+wrong() { # usage
+	say "$1"
 	exit 2
 }
 
 die() {
-	end_progress
-	printf 'bpfahead-gen: capture: %s\n' "$1" >&2
+	say "$1"
 	exit 1
 }
 
@@ -70,31 +97,63 @@ number() { # OPTION VALUE MAXIMUM
 	fi
 }
 
-while (($#)); do
-	case $1 in
-	--list) list=1; shift; continue ;;
-	--help) usage; exit 0 ;;
+parse_arguments() {
+	while (($#)); do
+		case $1 in
+		--list) list=1; shift; continue ;;
+		--help) usage; exit 0 ;;
+		esac
+		(($# > 1)) || wrong "$1 needs a value"
+		case $1 in
+		--dir) dir=$2 ;;
+		--device-profile) profiles+=("$2") ;;
+		--set) set=$2 ;;
+		--seconds) seconds=$2 ;;
+		--runs) runs=$2 ;;
+		--settings) settings=${2//,/ } ;;
+		--only) only=$2 ;;
+		--size) size=$2 ;;
+		--bpfahead) bpfahead=$2 ;;
+		*) wrong "unknown option $1" ;;
+		esac
+		shift 2
+	done
+}
+
+check_arguments() {
+	local setting profile name tool
+	[[ $dir ]] || wrong "--dir is missing"
+	number --seconds "$seconds" 3600
+	[[ ! $runs ]] || number --runs "$runs" 100
+	[[ ! $size ]] || number --size "$size" 65536
+	for setting in $settings; do
+		number --settings "$setting" 65536
+	done
+	case $set in
+	record) sets=(direct) ;;
+	buffered) sets=(buffered) ;;
+	all) sets=(direct buffered) ;;
+	*) wrong "--set is record, buffered or all, not '$set'" ;;
 	esac
-	(($# > 1)) || wrong "$1 needs a value"
-	case $1 in
-	--dir) dir=$2 ;;
-	--device-profile) profiles+=("$2") ;;
-	--set) set=$2 ;;
-	--seconds) seconds=$2 ;;
-	--runs) runs=$2 ;;
-	--settings) settings=${2//,/ } ;;
-	--only) only=$2 ;;
-	--size) size=$2 ;;
-	--bpfahead) bpfahead=$2 ;;
-	*) wrong "unknown option $1" ;;
-	esac
-	shift 2
-done
+	((${#profiles[@]})) || profiles=(cloud hdd fast zram)
+	for profile in "${profiles[@]}"; do
+		[[ ${profile_table[$profile]:-} ]] ||
+			wrong "--device-profile is hdd, cloud, fast or zram, not '$profile'"
+	done
+	mapfile -t profiles < <(printf '%s\n' "${profiles[@]}" | sort -u)
+	for name in ${only//,/ }; do
+		[[ ${label[$name]:-} ]] || wrong "no workload is called '$name' (--list shows them)"
+	done
+	((EUID == 0)) || die "root is needed for loop devices, cgroups and BPF"
+	for tool in fio losetup mkfs.ext4 fallocate mountpoint awk; do
+		command -v "$tool" >/dev/null || die "$tool is not installed"
+	done
+	for tool in "$bpfahead" "$gen"; do
+		[[ -x $tool ]] || die "$tool is not there"
+	done
+}
 
 # --- the table -----------------------------------------------------------------------------
-
-names=()
-declare -A label family where memory options written
 
 read_table() {
 	local name a b c d rest
@@ -173,8 +232,8 @@ describe() { # NAME
 
 # The job file of a workload, in DIR/jobs: what ran can be seen, and run again.
 write_job() { # NAME
-	local word jobs=1 file=$dir/jobs/$1.fio part=$dir/.$1.fio.part
-	{
+	local word jobs=1 file=$dir/jobs/$1.fio part=$dir/.$1.fio.part text
+	text=$(
 		cat <<-EOF
 		; $1: ${label[$1]}. To run it again, set DIR (a directory), BIG (a large file in it),
 		; RUNTIME (seconds), INVALIDATE=1 and what else is used below.
@@ -201,64 +260,21 @@ write_job() { # NAME
 				printf '%s\n' "$word"
 			fi
 		done
-	} >"$part" 2>"$work/error" || die "$file: $(tail -n 1 "$work/error")"
+	)
+	printf '%s\n' "$text" 2>"$work/error" >"$part" || die "$file: $(tail -n 1 "$work/error")"
 	mv "$part" "$file" 2>"$work/error" || die "$file: $(tail -n 1 "$work/error")"
 }
 
-read_table
-if [[ $list ]]; then
+print_list() {
+	local name
 	printf '%-24s %-12s %-18s %s\n' workload label family device
 	for name in "${names[@]}"; do
 		printf '%-24s %-12s %-18s %s\n' "$name" "${label[$name]}" "${family[$name]}" \
 			"${where[$name]/any/any, zram too}"
 	done
-	exit 0
-fi
-
-# --- arguments -----------------------------------------------------------------------------
-
-[[ $dir ]] || wrong "--dir is missing"
-number --seconds "$seconds" 3600
-[[ ! $runs ]] || number --runs "$runs" 100
-[[ ! $size ]] || number --size "$size" 65536
-for setting in $settings; do
-	number --settings "$setting" 65536
-done
-case $set in
-record) sets=(direct) ;;
-buffered) sets=(buffered) ;;
-all) sets=(direct buffered) ;;
-*) wrong "--set is record, buffered or all, not '$set'" ;;
-esac
-((${#profiles[@]})) || profiles=(cloud hdd fast zram)
-for profile in "${profiles[@]}"; do
-	[[ ${profile_table[$profile]:-} ]] ||
-		wrong "--device-profile is hdd, cloud, fast or zram, not '$profile'"
-done
-mapfile -t profiles < <(printf '%s\n' "${profiles[@]}" | sort -u)
-for name in ${only//,/ }; do
-	[[ ${label[$name]:-} ]] || wrong "no workload is called '$name' (--list shows them)"
-done
-((EUID == 0)) || die "root is needed for loop devices, cgroups and BPF"
-for tool in fio losetup mkfs.ext4 fallocate mountpoint awk; do
-	command -v "$tool" >/dev/null || die "$tool is not installed"
-done
-for tool in "$bpfahead" "$gen"; do
-	[[ -x $tool ]] || die "$tool is not there"
-done
-
-end_progress() {
-	[[ ! $bar_shown ]] || printf '\r\033[K' >&2
-	bar_shown=
 }
-bar_shown=
 
-work=
-pins=/sys/fs/bpf/bpfahead-capture-$$ # bpffs takes no dot
-runner=
-children=()
-loops=() mounts=() groups=() zrams=()
-declare -A node number big_mb device_dir groups_of
+# --- the end -------------------------------------------------------------------------------
 
 stop() { # PID...
 	local pid i
@@ -282,10 +298,10 @@ remove_devices() {
 	for item in "${groups[@]}"; do # fio's own children, should it have died without them
 		while read -r pid; do
 			kill -KILL "$pid" 2>/dev/null || true
-		done <"$item/cgroup.procs"
+		done <"$item/cgroup.procs" || true
 	done
 	for item in "${mounts[@]}"; do
-		umount "$item" 2>/dev/null || { sleep 0.5; umount -l "$item"; }
+		umount "$item" 2>/dev/null || { sleep 0.5; umount -l "$item"; } || true
 	done
 	for item in "${loops[@]}"; do
 		losetup -d "$item" || true
@@ -317,20 +333,11 @@ cleanup() {
 	remove_devices
 	[[ ! -d $pins ]] || rmdir "$pins" 2>/dev/null || true
 	[[ ! $work ]] || rm -rf --one-file-system "$work"
-	rm -f "$dir"/.*.part
+	rm -f "$dir"/.*.part || true
 }
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/bpfahead-capture.XXXXXX")
-mkdir -p "$dir/jobs" 2>"$work/error" || die "$(tail -n 1 "$work/error")"
-dir=$(cd "$dir" && pwd)
-
 # --- what there is to do -------------------------------------------------------------------
 
 # A batch is a workload at a setting, on the devices of one kind at the same time.
-declare -A finished
 read_metadata() {
 	local time run rest
 	finished=()
@@ -407,7 +414,6 @@ missing() { # KIND NAME SETTING REPEAT: the profiles without this run
 
 # --- devices -------------------------------------------------------------------------------
 
-cgroup_root=/sys/fs/cgroup
 has_memory_limit() {
 	[[ -d $cgroup_root/memory ]] || grep -qw memory "$cgroup_root/cgroup.controllers" 2>/dev/null
 }
@@ -688,8 +694,6 @@ split_batch() { # PROFILE START-NS FILE
 		}' "$work/batch.csv"
 }
 
-no_windows=0
-
 # The CSV file first, then its line: a run counts once it has both.
 keep_run() { # PROFILE NAME SETTING REPEAT TIME FREE-KB START-NS SECTORS
 	local run=$1.$2.$3.$4 part windows events elapsed bytes iops device line
@@ -701,8 +705,7 @@ keep_run() { # PROFILE NAME SETTING REPEAT TIME FREE-KB START-NS SECTORS
 	if ((windows == 0)); then
 		rm -f "$part"
 		no_windows=$((no_windows + 1))
-		end_progress
-		printf 'bpfahead-gen: capture: %s: no windows\n' "$run" >&2
+		say "$run: no windows"
 		return
 	fi
 	device=$(awk -v n=$(($(sectors_read "$1") - $8)) -v s="$elapsed" \
@@ -729,8 +732,8 @@ add_metadata() { # RUN LINE CSV-PART
 
 batch() { # KIND SET NAME SETTING REPEAT
 	local kind=$1 which=$2 name=$3 setting=$4 repeat=$5 profile start todo time free status=0
-	local -A sectors
 	mapfile -t todo < <(missing "$kind" "$name" "$setting" "$repeat")
+	((${#todo[@]})) || return 0 # a setting named twice
 	for profile in "${todo[@]}"; do
 		forget_cache "$profile"
 		limit_memory "$profile" "${memory[$name]}"
@@ -794,39 +797,70 @@ progress() { # DONE TOTAL NAME SETTING SECONDS-LEFT
 
 # --- main ----------------------------------------------------------------------------------
 
-if [[ " ${profiles[*]} " == *" zram "* && ! -e /sys/class/zram-control/hot_add ]]; then
-	modprobe zram 2>/dev/null || true
-	if [[ ! -e /sys/class/zram-control/hot_add ]]; then
-		note "this kernel has no zram: that profile is skipped"
-		mapfile -t profiles < <(printf '%s\n' "${profiles[@]}" | grep -vx zram)
-	fi
-fi
-read_metadata
-mapfile -t batches < <(plan)
-if ((${#batches[@]} == 0)); then
-	echo "nothing to do: all runs are in $dir" >&2
-	exit 0
-fi
-has_memory_limit || note "no memory controller: what fits into memory is read only once"
-mountpoint -q /sys/fs/bpf || checked "mount /sys/fs/bpf" mount -t bpf bpf /sys/fs/bpf
+drop_zram_if_absent() {
+	[[ " ${profiles[*]} " == *" zram "* ]] || return 0
+	[[ -e /sys/class/zram-control/hot_add ]] || modprobe zram 2>/dev/null || true
+	[[ ! -e /sys/class/zram-control/hot_add ]] || return 0
+	say "this kernel has no zram: that profile is left out"
+	mapfile -t profiles < <(printf '%s\n' "${profiles[@]}" | grep -vx zram)
+	((${#profiles[@]})) || die "no device is left"
+}
 
-total=${#batches[@]} done=0 now_kind='' spent=0
-for line in "${batches[@]}"; do
-	read -r kind which name setting repeat <<<"$line"
-	if [[ $kind != "$now_kind" ]]; then
-		remove_devices
-		make_devices "$kind"
-		now_kind=$kind
+open_dir() {
+	local lock
+	mkdir -p "$dir/jobs" 2>"$work/error" || die "$(tail -n 1 "$work/error")"
+	dir=$(cd "$dir" && pwd)
+	exec {lock}<"$dir"
+	flock --nonblock "$lock" || die "another capture records into $dir"
+}
+
+main() {
+	local batches total done=0 now_kind='' spent=0 line kind which name setting repeat per begin
+	parse_arguments "$@"
+	read_table
+	if [[ $list ]]; then
+		print_list
+		return
 	fi
-	per=$((done ? spent / done : (seconds + 2) * 1000))
-	progress "$done" "$total" "$name" "$setting" $(((total - done) * per / 1000))
-	[[ ${written[$name]:-} ]] || write_job "$name"
-	written[$name]=1
-	begin=${EPOCHREALTIME/[.,]/}
-	batch "$kind" "$which" "$name" "$setting" "$repeat"
-	spent=$((spent + (${EPOCHREALTIME/[.,]/} - begin) / 1000))
-	done=$((done + 1))
-done
-end_progress
-printf 'recorded %d batches in %d min: %s\n' "$total" $(((SECONDS + 59) / 60)) "$dir" >&2
-((no_windows == 0)) || die "$no_windows runs gave no windows"
+	check_arguments
+
+	trap cleanup EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	work=$(mktemp -d "${TMPDIR:-/var/tmp}/bpfahead-capture.XXXXXX")
+	open_dir
+	drop_zram_if_absent
+	read_metadata
+	mapfile -t batches < <(plan)
+	total=${#batches[@]}
+	if ((total == 0)); then
+		say "nothing to do: all runs are in $dir"
+		return
+	fi
+	has_memory_limit || say "no memory controller: what fits into memory is read only once"
+	mountpoint -q /sys/fs/bpf || checked "mount /sys/fs/bpf" mount -t bpf bpf /sys/fs/bpf
+
+	for line in "${batches[@]}"; do
+		read -r kind which name setting repeat <<<"$line"
+		if [[ $kind != "$now_kind" ]]; then
+			remove_devices
+			make_devices "$kind"
+			now_kind=$kind
+		fi
+		per=$((done ? spent / done : (seconds + 2) * 1000))
+		progress "$done" "$total" "$name" "$setting" $(((total - done) * per / 1000))
+		[[ ${written[$name]:-} ]] || write_job "$name"
+		written[$name]=1
+		begin=${EPOCHREALTIME/[.,]/}
+		batch "$kind" "$which" "$name" "$setting" "$repeat"
+		spent=$((spent + (${EPOCHREALTIME/[.,]/} - begin) / 1000))
+		done=$((done + 1))
+	done
+	say "recorded $total batches in $(((SECONDS + 59) / 60)) min: $dir"
+	((no_windows == 0)) || die "$no_windows runs gave no windows"
+}
+
+# Read to its end before it begins: the file may change while a long capture runs.
+main "$@"
+exit

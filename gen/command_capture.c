@@ -109,7 +109,7 @@ static int run_script(struct arguments *arguments, struct fault *why)
 	if (setenv("BPFAHEAD_GEN", program, 1))
 		return fault_set(why, errno, "%s", strerror(errno));
 	if (!arguments->bpfahead && !find(bpfahead, program, recorders) &&
-	    setenv("BPFAHEAD", bpfahead, 1))
+	    setenv("BPFAHEAD", bpfahead, 0))
 		return fault_set(why, errno, "%s", strerror(errno));
 	arguments->argv[0] = path;
 	execv(path, arguments->argv);
