@@ -380,7 +380,7 @@ report() {
 		function verdict(text, value, met) {
 			text = text ": " value (met ? ", met" : ", MISSED")
 			print "- " text
-			print met, text >verdicts
+			print met, text >>verdicts
 		}
 		FILENAME == ARGV[1] { classic[$1] = $2; next }
 		$1 != model { next }
@@ -391,7 +391,7 @@ report() {
 			class[$2] = $3
 			gots[place] = gots[place] " " $7
 			cell = $2 SUBSEP place
-			n = split("all," $2 "," place "," cell, keys, ",")
+			n = split("all\n" $2 "\n" place "\n" cell, keys, "\n")
 			for (i = 1; i <= n; i++) {
 				windows[keys[i]] += $8
 				abstained[keys[i]] += $9
