@@ -43,7 +43,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('data', nargs='*', help='recordings, as for bpfahead-gen dataset')
     parser.add_argument('--split', help='runs of each part, as `bpfahead-gen dataset --split-out` '
-                        'writes them (default: made here)')
+                        'writes them (default: another one for each seed)')
     parser.add_argument('--consolidated', metavar='FILE', help='the classic table instead '
                         '(docs/training.md), with the five classic inputs, linear')
     parser.add_argument('--features', help='inputs (default: those of the shipped model)')
@@ -55,19 +55,16 @@ def arguments():
     parser.add_argument('--dropout', type=float, default=0.2)
     parser.add_argument('--weight-decay', type=float, default=0.1)
     parser.add_argument('--linear', action='store_true')
-    parser.add_argument('--seeds', type=int, default=3, help='how often each trains')
-    parser.add_argument('--rounds', type=int, default=21, help='of the inference times')
+    parser.add_argument('--seeds', type=int, default=5, help='how often each trains')
+    parser.add_argument('--rounds', type=int, default=21, help='of the inference times; 0: none')
     parser.add_argument('--build', default='build', help='where the programs are')
     return parser.parse_args()
 
 
-def spread(values, form='{:.2f}'):
-    """Median (least to most)."""
-    values = sorted(values)
-    middle = form.format(numpy.median(values))
-    if len(values) == 1:
-        return middle
-    return f'{middle} ({form.format(values[0])} to {form.format(values[-1])})'
+def spread(values, form='{:.2f}', middle=numpy.mean):
+    """The middle (least to most)."""
+    least, most = form.format(min(values)), form.format(max(values))
+    return f'{form.format(middle(values))} ({least} to {most})'
 
 
 def progress(text):
@@ -264,9 +261,10 @@ class Whole(torch.nn.Module):
         self.register_buffer('mean', torch.tensor(scaler['mean'], dtype=torch.float32))
         self.register_buffer('scale', torch.tensor(scaler['scale'], dtype=torch.float32))
         self.register_buffer('log2', torch.tensor([t == 'log2' for t in scaler['transform']]))
+        self.takes_logarithms = bool(self.log2.any())
 
     def forward(self, x):
-        if self.log2.any():
+        if self.takes_logarithms:
             x = torch.where(self.log2, torch.log2(x + 1), x)
         return self.net(torch.clamp((x - self.mean) / self.scale, -INPUT_MOST, INPUT_MOST))
 
@@ -316,17 +314,40 @@ def inference_times(options, net, rows, model, work):
 
 
 def prepare(gen, options, work):
-    """One file of all rows, and the split."""
-    data, split = f'{work}/data.csv.gz', options.split or f'{work}/split.csv'
-    words = ['dataset', '-o', data]
-    if not options.split:
-        words += ['--split-out', split, '--seed', '1']
+    """One file of all rows."""
+    data = f'{work}/data.csv.gz'
     if options.consolidated:
         options.features, options.linear = CLASSIC_FEATURES, True
-        gen(*words, '--format', 'consolidated', options.consolidated)
+        gen('dataset', '-o', data, '--format', 'consolidated', options.consolidated)
     else:
-        gen(*words, *(options.data or ['weights/data/default.csv.gz']))
-    return data, split
+        gen('dataset', '-o', data, *(options.data or ['weights/data/default.csv.gz']))
+    return data
+
+
+def draw_runs(data, split, seed):
+    """One run of each class tests, another one validates."""
+    with gzip.open(data, 'rt', newline='') as file:
+        runs = sorted({(line['label'], line['run']) for line in csv.DictReader(file)})
+    random = numpy.random.default_rng(seed)
+    with open(split, 'w', newline='', encoding='utf-8') as file:
+        out = csv.writer(file, lineterminator='\n')
+        out.writerow(('run', 'label', 'profile', 'part'))
+        for label in sorted({label for label, _ in runs}):
+            names = [name for of, name in runs if of == label]
+            for place, i in enumerate(random.permutation(len(names))):
+                part = ('test', 'validation')[place] if place < 2 else 'train'
+                out.writerow((names[i], label, '', part))
+
+
+def split_of(gen, options, data, seed, work):
+    if options.split:
+        return options.split
+    split = f'{work}/split.csv'
+    if options.consolidated:  # its runs are few and of no device profile
+        draw_runs(data, split, seed)
+        return split
+    gen('dataset', data, '-o', f'{work}/again.csv.gz', '--split-out', split, '--seed', seed)
+    return split
 
 
 def train_c(gen, options, data, split, seed, model):
@@ -372,7 +393,7 @@ def print_times(times):
         text = f'{title:48}{f"{middle:.0f} ({low:.0f} to {high:.0f})":>26}'
         ratios = [a / b for a, b in zip(times[name], times['kernel'])]
         if name != 'kernel':
-            text += f'{spread(ratios, "{:.0f}"):>36}'
+            text += f'{spread(ratios, "{:.0f}", numpy.median):>36}'
         if name in bars:
             text += f'  >= {bars[name]}x: {verdict(numpy.median(ratios) >= bars[name])}'
         print(text)
@@ -383,7 +404,7 @@ def main():
     gen, own, classic, seconds = Gen(options.build), {}, {}, {}
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix='bpfahead-peers.') as work:
-        data, split = prepare(gen, options, work)
+        data = prepare(gen, options, work)
 
         def note(name, accuracy, time_taken=None):
             own.setdefault(name, []).append(accuracy[0])
@@ -391,43 +412,42 @@ def main():
             if time_taken is not None:
                 seconds.setdefault(name, []).append(time_taken)
 
-        rows = sizes = first = None
+        rows = sizes = net = None
         for seed in range(1, options.seeds + 1):
             progress(f'training with seed {seed} of {options.seeds}')
-            model = f'{work}/c{seed}.bin'
+            model, split = f'{work}/c.bin', split_of(gen, options, data, seed, work)
             taken = train_c(gen, options, data, split, seed, model)
             result = gen.evaluate(model, data, split)
             note('c', (100 * result['accuracy'], 100 * result['classic_accuracy']), taken)
-            gen('export', f'{work}/c{seed}.float.json', '--onnx', f'{work}/c{seed}.onnx',
-                '--scaler', f'{work}/scaler.json')
-            if not rows:
-                with open(f'{work}/scaler.json', encoding='utf-8') as file:
-                    rows = Rows(data, split, json.load(file))
-                sizes = (rows.x.shape[1], *map(int, options.hidden.split(',')), len(rows.classes))
-            note('exported', check_export(f'{work}/c{seed}.onnx', rows))
+            gen('export', f'{work}/c.float.json', '--onnx', f'{work}/c.onnx', '--scaler',
+                f'{work}/scaler.json')
+            with open(f'{work}/scaler.json', encoding='utf-8') as file:
+                rows = Rows(data, split, json.load(file))
+            sizes = (rows.x.shape[1], *map(int, options.hidden.split(',')), len(rows.classes))
+            note('exported', check_export(f'{work}/c.onnx', rows))
+            other, taken = timed(train_sklearn, rows, options, sizes, seed)
+            note('sklearn', rows.accuracy(other.predict(rows.of('test')[0])), taken)
+            note('sklearn int8', import_accuracy(gen, as_torch(other, sizes), 'sklearn', work,
+                                                 data, split, sizes[0]))
             net, taken = timed(train_torch, rows, options, sizes, seed)
             note('torch', rows.accuracy(answers_of(net, rows)), taken)
             note('torch int8', import_accuracy(gen, net, 'torch', work, data, split, sizes[0]))
-            first = first or net
-            net, taken = timed(train_sklearn, rows, options, sizes, seed)
-            note('sklearn', rows.accuracy(net.predict(rows.of('test')[0])), taken)
-            note('sklearn int8', import_accuracy(gen, as_torch(net, sizes), 'sklearn', work, data,
-                                                 split, sizes[0]))
         print(f'{"-".join(map(str, sizes))}, inputs {",".join(rows.scaler["features"])}')
         print(', '.join(f'{(rows.part == part).sum()} windows {text}' for part, text in (
             ('train', 'train'), ('validation', 'validate'), ('test', 'test'))) +
-            f'; median (least to most) of {options.seeds} seeds')
+            f'; mean (least to most) of {options.seeds} seeds' +
+            ('' if options.split else ', each with its own split; the last has these numbers'))
         print_accuracy(own, classic, seconds, {
             'c': 'bpfahead-gen, kernel integers', 'torch': f'PyTorch {torch.__version__}',
             'sklearn': f'scikit-learn {sklearn.__version__}',
             'exported': 'bpfahead-gen, exported, by onnx', 'torch int8': 'PyTorch, imported',
             'sklearn int8': 'scikit-learn, imported'})
         for title, of in (('own classes', own), ('classic names', classic)):
-            behind = max(numpy.median(of['torch']), numpy.median(of['sklearn'])) - \
-                numpy.median(of['c'])
-            print(f'bpfahead-gen against the better one, {title}: {-behind:+.2f} points  '
-                  f'>= -{POINTS_BAR}: {verdict(behind <= POINTS_BAR)}')
-        print_times(inference_times(options, first, rows, f'{work}/c1.bin', work))
+            ahead = numpy.mean(of['c']) - max(numpy.mean(of['torch']), numpy.mean(of['sklearn']))
+            print(f'bpfahead-gen against the better one, {title}: {ahead:+.2f} points  '
+                  f'>= -{POINTS_BAR}: {verdict(ahead >= -POINTS_BAR)}')
+        if options.rounds:
+            print_times(inference_times(options, net, rows, f'{work}/c.bin', work))
 
 
 if __name__ == '__main__':
