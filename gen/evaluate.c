@@ -204,6 +204,7 @@ void evaluation_print(FILE *out, const char *title, const struct evaluation *e)
 #define SVG_CELL 96
 #define SVG_LEFT 130
 #define SVG_TOP 80
+#define SVG_WIDTH_MIN 540
 
 static void print_cell(FILE *out, unsigned int x, unsigned int y, double share, size_t nr)
 {
@@ -226,29 +227,62 @@ struct picture {
 	const struct evaluation *e;
 };
 
+/* What a margin is worth, below the matrix. */
+static void print_svg_calibration(FILE *out, const struct evaluation *e, unsigned int top)
+{
+	static const unsigned int column[] = {20, 170, 270, 400, 500};
+	static const char *const titles[] = {"margin", "windows", "wrong", "this or more", "wrong"};
+	size_t kept = e->nr_rows, right = e->correct;
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"%s\">%s</text>\n", column[i],
+			top, i ? "end" : "start", titles[i]);
+	for (i = 0; i < NR_MARGINS; i++) {
+		unsigned int y = top + 18 * (i + 1);
+		size_t wrong = e->of_margin[i] - e->correct_of_margin[i];
+
+		fprintf(out, "<text x=\"%u\" y=\"%u\">from %.2f</text>\n", column[0], y,
+			margin_steps[i]);
+		fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">%zu</text>\n", column[1],
+			y, e->of_margin[i]);
+		fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">%.2f %%</text>\n",
+			column[2], y, percent(wrong, e->of_margin[i]));
+		fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">%.2f %%</text>\n",
+			column[3], y, percent(kept, e->nr_rows));
+		fprintf(out, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">%.2f %%</text>\n",
+			column[4], y, percent(kept - right, kept));
+		kept -= e->of_margin[i];
+		right -= e->correct_of_margin[i];
+	}
+}
+
 static void print_svg(FILE *out, const void *what)
 {
 	const struct picture *picture = what;
 	const struct evaluation *e = picture->e;
 	const char *title = picture->title;
-	unsigned int ids[CLASSES_MAX], nr = 0, id, row, column, side;
+	unsigned int ids[CLASSES_MAX], nr = 0, id, row, column, side, width;
 
 	for (id = 0; id < CLASSES_MAX; id++)
 		if (labelled(e, id) || answered(e, id))
 			ids[nr++] = id;
 	side = nr * SVG_CELL;
+	width = SVG_LEFT + side + 20;
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
 		"font-family=\"sans-serif\" font-size=\"14\">\n<title>",
-		SVG_LEFT + side + 20, SVG_TOP + side + 20);
+		width < SVG_WIDTH_MIN ? SVG_WIDTH_MIN : width,
+		SVG_TOP + side + 60 + 18 * NR_MARGINS);
 	print_escaped(out, title);
 	fprintf(out, "</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
 		     "<text x=\"20\" y=\"24\">");
 	print_escaped(out, title);
 	fprintf(out,
-		"</text>\n<text x=\"20\" y=\"46\" font-size=\"12\">%zu windows, accuracy %.2f %%; "
-		"rows: label, columns: answer</text>\n",
-		e->nr_rows, percent(e->correct, e->nr_rows));
+		"</text>\n<text x=\"20\" y=\"46\" font-size=\"12\">%zu windows, accuracy %.2f %%, "
+		"by classic names %.2f %%; rows: label, columns: answer</text>\n",
+		e->nr_rows, percent(e->correct, e->nr_rows),
+		percent(e->classic_correct, e->nr_rows));
 	for (row = 0; row < nr; row++) {
 		fprintf(out,
 			"<text x=\"%d\" y=\"%u\" text-anchor=\"end\">%s</text>\n"
@@ -263,6 +297,7 @@ static void print_svg(FILE *out, const void *what)
 				   percent(count, labelled(e, ids[row])), count);
 		}
 	}
+	print_svg_calibration(out, e, SVG_TOP + side + 36);
 	fputs("</svg>\n", out);
 }
 

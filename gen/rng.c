@@ -85,6 +85,8 @@ double portable_exp(double x)
 /* ln(m 2^e) = e ln 2 + 2 artanh((m - 1) / (m + 1)) with m near 1. */
 double portable_log(double x)
 {
+	static const double inverse[] = {1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13,
+					 1.0 / 11, 1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
 	double m, s, z, sum = 0.0;
 	int e, i;
 
@@ -95,7 +97,7 @@ double portable_log(double x)
 	}
 	s = (m - 1.0) / (m + 1.0);
 	z = s * s;
-	for (i = 23; i >= 1; i -= 2)
-		sum = sum * z + 1.0 / i;
+	for (i = 0; i < 12; i++)
+		sum = sum * z + inverse[i];
 	return 2.0 * s * sum + e * 0.69314718055994530942;
 }

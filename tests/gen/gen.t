@@ -97,6 +97,24 @@ ok 'a curve without validation' "$BPFAHEAD_GEN" train "${good[@]}" -o x.bin --cu
 is "$(grep -c 'id="validation"' curve.svg) $(grep -o 'kept: epoch [0-9]*' curve.svg)" '0 kept: epoch 3' 'draws one line'
 ok 'the confusion matrix is well-formed' xmllint --noout m.svg
 
+# Margins: every window in one range, and from each margin on the rest of them.
+"$BPFAHEAD_GEN" eval shape.bin all.csv.gz --json >out
+is "$(jq '([.calibration[].windows] | add) == .windows' out)" true 'each window has one range of margins'
+is "$(jq '.calibration[0].kept == 1 and (.calibration[0].kept_error_rate - 1 + .accuracy | fabs) < 1e-9' out)" true \
+	'from 0 on there are all, and all errors'
+is "$(jq '[.calibration[].kept] | . == (sort | reverse)' out)" true 'fewer from each margin on'
+is "$(jq '(.calibration | [.[2:][].windows] | add) == .windows - .low_margin_windows' out)" true \
+	'from 0.5 on: those that may decide'
+is "$(jq -c '[.calibration[].margin]' out)" '[0,0.25,0.5,1,2,4]' 'the margins of the table'
+like "$("$BPFAHEAD_GEN" eval shape.bin all.csv.gz)" '>= 0.50 +[0-9]+ windows, +[0-9.]+ % wrong +[0-9.]+ % of windows' 'as text'
+
+# Finer classes: an answer by a class of the same classic name is right by classic names only.
+for run in p.random.*.csv; do sed 's/^random/objects/' "$run" >"f.${run#p.}"; done
+"$BPFAHEAD_GEN" eval m.bin f.*.csv --json >out
+is "$(jq -c '[.accuracy, .classic_accuracy]' out)" '[0,1]' 'objects are random'
+like "$("$BPFAHEAD_GEN" eval m.bin f.*.csv)" 'accuracy 0.00 %, by classic names 100.00 %' 'and it says both'
+is "$("$BPFAHEAD_GEN" eval m.bin all.csv.gz | grep -c 'classic')" 0 'where there are only the classic three, once'
+
 # --- bad data -------------------------------------------------------------------------------
 
 before=$(cksum <m.bin)
