@@ -478,17 +478,18 @@ make_files() { # DIRECTORY NUMBER SIZE
 		--bs="$3" --create_only=1 --output=/dev/null
 }
 
-scaled() { # NUMBER MB: of files, for a device of this size
+scaled() { # NUMBER MB: the number for a device of this size
 	echo $(($2 >= 1024 ? $1 : ($1 * $2 + 1023) / 1024))
 }
 
 make_loop_device() { # PROFILE
-	local iops bytes big small image=$work/$1.img mount=$work/$1 i device
+	local iops bytes big small files image=$work/$1.img mount=$work/$1 i device
 	read -r iops bytes big small <<<"${profile_table[$1]}"
 	if [[ $size ]]; then
 		small=$(((size * small + big - 1) / big)) big=$size
 	fi
-	checked "$image" fallocate -l $(((big + 8 * small) * 21 / 20 + 900 * big / 1024 + 64))M "$image"
+	files=$(scaled 800 "$big")
+	checked "$image" fallocate -l $(((big + 8 * small + files) * 21 / 20 + 64))M "$image"
 	device=$(losetup --find --show --direct-io=on "$image" 2>"$work/error") ||
 		die "losetup: $(tail -n 1 "$work/error")"
 	loops+=("$device")
@@ -857,7 +858,7 @@ main() {
 		spent=$((spent + (${EPOCHREALTIME/[.,]/} - begin) / 1000))
 		done=$((done + 1))
 	done
-	say "recorded $total batches in $(((SECONDS + 59) / 60)) min: $dir"
+	say "recorded in $(((SECONDS + 59) / 60)) min: $dir"
 	((no_windows == 0)) || die "$no_windows runs gave no windows"
 }
 
