@@ -130,6 +130,10 @@ int read_recordings(struct dataset *d, struct metadata *m, char **paths, unsigne
 			ret = recording_read(d, m, paths[i], needed, &drops, why);
 		else
 			ret = dataset_read(d, paths[i], needed, why);
+		if (ret == -ENODATA && d->tolerant) {
+			recording_drop_empty(&drops, paths[i]);
+			ret = 0;
+		}
 	}
 	if (ret)
 		return ret;

@@ -108,6 +108,11 @@ int recording_read(struct dataset *d, struct metadata *m, const char *directory,
 	return ret ? ret : find_unfinished(directory, m, drops, why);
 }
 
+void recording_drop_empty(struct recording_drops *drops, const char *path)
+{
+	note(&drops->empty, drops->first_empty, path);
+}
+
 static void print_drop(FILE *out, size_t nr, const char *reason, const char *first)
 {
 	if (nr)

@@ -25,6 +25,9 @@ struct recording_drops {
 int recording_read(struct dataset *d, struct metadata *m, const char *directory, uint32_t needed,
 		   struct recording_drops *drops, struct fault *why);
 
+/* Counts a file that is a header without rows. */
+void recording_drop_empty(struct recording_drops *drops, const char *path);
+
 void recording_print_drops(FILE *out, const struct recording_drops *drops);
 
 #endif

@@ -110,6 +110,12 @@ like "$(<err)" '1 windows dropped: a value that is not a whole number of 0 or mo
 like "$(<err)" '1 windows dropped: a value out of range \(the first: flaws.csv:8\)' 'out of range'
 refuses 'training is not that patient' 'flaws.csv:5: no label' train flaws.csv -o x.bin
 
+head -1 rec/fast.seqa.128.csv >header.csv
+"$BPFAHEAD_GEN" dataset header.csv rec/fast.seqa.128.csv -o some.csv >out 2>err
+is $? 0 'dataset of files of which one has no rows'
+like "$(<err)" '1 runs dropped: not one window \(the first: header.csv\)' 'names it'
+refuses 'training wants rows' 'header.csv: a header and no rows' train header.csv rec/*.16.csv -o x.bin
+
 before=$(cksum <all.csv.gz)
 mkdir empty
 refuses 'an empty directory' 'empty/metadata.csv: No such file' dataset empty -o all.csv.gz
@@ -144,6 +150,9 @@ refuses 'the same run in two directories' 'more/metadata.csv:2: run fast.seqa.16
 sed '9s/^sequential/chaotic/' rec/fast.seqa.128.csv >more/fast.seqa.128.csv
 refuses 'an unknown label' 'more/fast.seqa.128.csv:9: unknown label "chaotic"' dataset more -o all.csv.gz
 refuses 'no metadata to carry' 'no recording directory' dataset all.csv.gz --metadata-out x.csv
+"$BPFAHEAD_GEN" dataset header.csv -o all.csv.gz >out 2>err
+is $? 1 'nothing but a header: exit status'
+like "$(tail -1 err)" '^bpfahead-gen: no window has 8 readahead calls or more' 'says so'
 is "$(cksum <all.csv.gz)" "$before" 'after all that the earlier dataset is as it was'
 
 # --- a split that is written down ---------------------------------------------------------------
