@@ -13,7 +13,7 @@
 
 /* Each option of the script is an option here, with the same name and one value. */
 static const struct argp_option options[] = {
-	{"dir", 'd', "DIR", 0, "Where the runs go: RUN.csv, metadata.csv, jobs/ (required)", 0},
+	{"dir", 'd', "DIR", 0, "where the runs go: RUN.csv, metadata.csv, jobs/ (required)", 0},
 	{"device-profile", 'p', "NAME", 0,
 	 "hdd, cloud, fast (rate-limited loop devices) or zram (raw); may be repeated (default: "
 	 "all)",
@@ -22,18 +22,18 @@ static const struct argp_option options[] = {
 	 "record: the classic protocol, 18 runs with O_DIRECT; buffered: every other workload, at "
 	 "each setting (default); all: both",
 	 0},
-	{"seconds", 't', "N", 0, "Length of a run (default 5)", 0},
-	{"runs", 'r', "N", 0, "Repeats of each run (default 3 of the classic protocol, else 1)", 0},
+	{"seconds", 't', "N", 0, "length of a run (default 5)", 0},
+	{"runs", 'r', "N", 0, "repeats of each run (default 3 of the classic protocol, else 1)", 0},
 	{"settings", 'k', "KB...", 0,
 	 "read_ahead_kb of the buffered runs (default \"16 64 128 256 1024 2560 8192\", on zram "
 	 "\"16 128 1024\")",
 	 0},
-	{"only", 'w', "NAME,...", 0, "Only these workloads", 0},
+	{"only", 'w', "NAME,...", 0, "only these workloads", 0},
 	{"size", 'm', "MB", 0,
-	 "Size of the large file; the others in proportion (default 1024, fast 2560)", 0},
-	{"bpfahead", 'b', "FILE", 0, "The bpfahead that records (default: the one of this build)",
+	 "size of the large file; the others in proportion (default 1024, fast 2560)", 0},
+	{"bpfahead", 'b', "FILE", 0, "the bpfahead that records (default: the one of this build)",
 	 0},
-	{"list", 'l', NULL, 0, "List the workloads and their labels, and exit", 0},
+	{"list", 'l', NULL, 0, "list the workloads and their labels, and exit", 0},
 	{0},
 };
 
