@@ -538,7 +538,7 @@ static int report_groups(const struct crossval_arguments *arguments, const struc
 		cJSON_AddItemToObject(json, "groups", groups_json(g));
 		if (arguments->cost)
 			cJSON_AddItemToObject(json, "cost", cost_json(costs));
-		return json_print(stdout, json, why);
+		return print_json_object(stdout, json, why);
 	}
 	printf("%u groups by %s, %u parts held out in turn\n", g->nr_groups,
 	       groupings[arguments->by], g->nr_folds);
@@ -623,7 +623,7 @@ static int report_draws(const struct work *work, const struct evaluation *sum, s
 		cJSON_AddNumberToObject(json, "least", spread.least / 100.0);
 		cJSON_AddNumberToObject(json, "most", spread.most / 100.0);
 		cJSON_AddItemToObject(json, "held_out", evaluation_json(sum));
-		return json_print(stdout, json, why);
+		return print_json_object(stdout, json, why);
 	}
 	printf("%s, %u times: mean %.2f %%, deviation %.2f, least %.2f %%, most %.2f %%\n",
 	       work->arguments->draw == DRAW_RUNS ? "one run of each class held out" :

@@ -11,7 +11,7 @@
 #include "../loader/names.h"
 #include "commands.h"
 #include "evaluate.h"
-#include "kernel.h"
+#include "ask_kernel.h"
 #include "split.h"
 
 enum option_key {
@@ -91,7 +91,7 @@ static int print_json(const struct model *model, const struct evaluation *e,
 
 	snprintf(checksum, sizeof(checksum), "%016" PRIx64, (uint64_t)model->header.checksum);
 	cJSON_AddStringToObject(json, "model_checksum", checksum);
-	return json_print(stdout, json, why);
+	return print_json_object(stdout, json, why);
 }
 
 static int evaluate_files(const struct arguments *arguments, struct dataset *d,

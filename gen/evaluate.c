@@ -334,7 +334,7 @@ static cJSON *calibration_json(const struct evaluation *e)
 	return json;
 }
 
-int json_print(FILE *out, cJSON *json, struct fault *why)
+int print_json_object(FILE *out, cJSON *json, struct fault *why)
 {
 	char *text = cJSON_Print(json);
 

@@ -69,6 +69,6 @@ int evaluation_write_svg(const char *path, const char *title, const struct evalu
 cJSON *evaluation_json(const struct evaluation *e); /* NULL: out of memory */
 
 /* Prints and frees; a final newline. 0 or -ENOMEM. */
-int json_print(FILE *out, cJSON *json, struct fault *why);
+int print_json_object(FILE *out, cJSON *json, struct fault *why);
 
 #endif

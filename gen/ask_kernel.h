@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The kernel's own answers to stored windows, by test runs of bpf/classify.bpf.c. */
-#ifndef BPFAHEAD_GEN_KERNEL_H
-#define BPFAHEAD_GEN_KERNEL_H
+#ifndef BPFAHEAD_GEN_ASK_KERNEL_H
+#define BPFAHEAD_GEN_ASK_KERNEL_H
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include "../bpf/classify.h"
 #include "../loader/model_file.h"
 #include "evaluate.h"
-#include "kernel.h"
+#include "ask_kernel.h"
 #include "train.h"
 
 struct asker {
