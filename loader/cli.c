@@ -20,7 +20,7 @@ struct cli cli = {.pin_dir = BPFAHEAD_PIN_DIR};
 
 enum option_key { KEY_PIN_DIR = 0x100, KEY_JSON };
 
-int fault_set(struct fault *fault, int err, const char *format, ...)
+int cli_fault_set(struct fault *fault, int err, const char *format, ...)
 {
 	va_list arguments;
 

@@ -36,7 +36,7 @@ struct fault {
 };
 
 /* Fills @fault and returns @err. */
-int fault_set(struct fault *fault, int err, const char *format, ...)
+int cli_fault_set(struct fault *fault, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The exit status that fits -errno: -EBUSY, -EOPNOTSUPP and so on; EXIT_FAILURE otherwise. */

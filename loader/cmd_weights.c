@@ -320,8 +320,8 @@ static int move_model(int argc, char **argv, const struct argp *argp,
 	if (!err)
 		err = weights_check(&model) == MODEL_OK ?
 			      0 :
-			      fault_set(&fault, -EBADMSG, "the model is unusable: %s",
-					model_fault_text(weights_check(&model)));
+			      cli_fault_set(&fault, -EBADMSG, "the model is unusable: %s",
+					    model_fault_text(weights_check(&model)));
 	if (!err)
 		err = weights_latency(&maps, cli.pin_dir, &model, &fault);
 	if (!err || err == -ENOENT)

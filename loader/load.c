@@ -62,7 +62,7 @@ static int make_dir(const char *path, struct fault *fault)
 {
 	if (!mkdir(path, 0700) || errno == EEXIST)
 		return 0;
-	return fault_set(fault, -errno, "cannot create %s: %s", path, strerror(errno));
+	return cli_fault_set(fault, -errno, "cannot create %s: %s", path, strerror(errno));
 }
 
 int load_check(const char *pin_dir, struct fault *fault)
@@ -71,15 +71,15 @@ int load_check(const char *pin_dir, struct fault *fault)
 	int err;
 
 	if (geteuid())
-		return fault_set(fault, -EPERM, "needs root: run it with sudo");
+		return cli_fault_set(fault, -EPERM, "needs root: run it with sudo");
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return fault_set(
+		return cli_fault_set(
 			fault, -EOPNOTSUPP,
 			"this kernel has no BTF (/sys/kernel/btf/vmlinux): it takes a kernel "
 			"built with CONFIG_DEBUG_INFO_BTF");
 	err = owner_check_bpffs(pin_dir, &why);
 	if (err)
-		return fault_set(fault, -EOPNOTSUPP, "%s", why);
+		return cli_fault_set(fault, -EOPNOTSUPP, "%s", why);
 	return 0;
 }
 
@@ -89,13 +89,15 @@ int load_claim(const char *pin_dir, bool *created, struct fault *fault)
 
 	*created = !mkdir(pin_dir, 0700);
 	if (!*created && errno != EEXIST)
-		return fault_set(fault, -errno, "cannot create %s: %s", pin_dir, strerror(errno));
+		return cli_fault_set(fault, -errno, "cannot create %s: %s", pin_dir,
+				     strerror(errno));
 	lock = owner_lock(pin_dir);
 	if (lock == -EBUSY)
-		return fault_set(fault, lock,
-				 "another bpfahead or bpfaheadd owns %s: stop it first", pin_dir);
+		return cli_fault_set(fault, lock,
+				     "another bpfahead or bpfaheadd owns %s: stop it first",
+				     pin_dir);
 	if (lock < 0)
-		return fault_set(fault, lock, "cannot lock %s: %s", pin_dir, strerror(-lock));
+		return cli_fault_set(fault, lock, "cannot lock %s: %s", pin_dir, strerror(-lock));
 	return lock;
 }
 
@@ -186,8 +188,8 @@ int load_remove(const char *pin_dir, bool keep, struct fault *fault)
 	if (statfs(pin_dir, &fs))
 		return errno == ENOENT ? 0 : -errno;
 	if (fs.f_type != BPF_FS_MAGIC)
-		return fault_set(fault, -EINVAL, "%s is not on a bpf file system: left alone",
-				 pin_dir);
+		return cli_fault_set(fault, -EINVAL, "%s is not on a bpf file system: left alone",
+				     pin_dir);
 	/* Links first: nothing runs any more when the maps go. */
 	err = remove_tree(pin_path(pin_dir, "links"), false);
 	if (!err)
@@ -195,7 +197,8 @@ int load_remove(const char *pin_dir, bool keep, struct fault *fault)
 	if (!err)
 		err = remove_tree(pin_dir, keep);
 	if (err)
-		fault_set(fault, err, "cannot remove the pins in %s: %s", pin_dir, strerror(-err));
+		cli_fault_set(fault, err, "cannot remove the pins in %s: %s", pin_dir,
+			      strerror(-err));
 	return err;
 }
 
@@ -229,13 +232,14 @@ static int load_object(const char *pin_dir, const char *name, struct fault *faul
 	object = bpf_object__open_mem(blob.bytes, blob.size, &options);
 	err = (int)libbpf_get_error(object);
 	if (err)
-		return fault_set(fault, err, "cannot open the object %s: %s", name, strerror(-err));
+		return cli_fault_set(fault, err, "cannot open the object %s: %s", name,
+				     strerror(-err));
 	err = set_pin_paths(object, pin_dir);
 	if (!err)
 		err = bpf_object__load(object);
 	if (err) {
-		fault_set(fault, err, "the kernel refused %s: %s%s%s", name, strerror(-err),
-			  *libbpf_log_last() ? ": " : "", libbpf_log_last());
+		cli_fault_set(fault, err, "the kernel refused %s: %s%s%s", name, strerror(-err),
+			      *libbpf_log_last() ? ": " : "", libbpf_log_last());
 		goto close;
 	}
 	snprintf(progs, sizeof(progs), "%s/progs", pin_dir);
@@ -245,7 +249,8 @@ static int load_object(const char *pin_dir, const char *name, struct fault *faul
 	snprintf(progs, sizeof(progs), "%s/progs/%s", pin_dir, name);
 	err = bpf_object__pin_programs(object, progs);
 	if (err)
-		fault_set(fault, err, "cannot pin the programs of %s: %s", name, strerror(-err));
+		cli_fault_set(fault, err, "cannot pin the programs of %s: %s", name,
+			      strerror(-err));
 close:
 	bpf_object__close(object);
 	return err;
@@ -300,7 +305,7 @@ static int attach_program(const char *path, const char *name, void *arg)
 		return 0;
 	program = bpf_obj_get(path);
 	if (program < 0)
-		return fault_set(a->fault, -errno, "cannot open %s: %s", path, strerror(errno));
+		return cli_fault_set(a->fault, -errno, "cannot open %s: %s", path, strerror(errno));
 	err = is_link(program) ? 0 : make_parents(a->pin_dir, link_path, a->fault);
 	if (err || is_link(program))
 		goto close_program;
@@ -308,12 +313,12 @@ static int attach_program(const char *path, const char *name, void *arg)
 	link = bpf_raw_tracepoint_open(NULL, program);
 	if (link < 0) {
 		err = -errno;
-		fault_set(a->fault, err, "cannot attach %s: %s", name, strerror(errno));
+		cli_fault_set(a->fault, err, "cannot attach %s: %s", name, strerror(errno));
 		goto close_program;
 	}
 	if (bpf_obj_pin(link, link_path)) {
 		err = -errno;
-		fault_set(a->fault, err, "cannot pin %s: %s", link_path, strerror(errno));
+		cli_fault_set(a->fault, err, "cannot pin %s: %s", link_path, strerror(errno));
 	} else {
 		a->attached++;
 	}
@@ -332,8 +337,8 @@ static int attach_below(const char *pin_dir, const char *below, unsigned int *at
 	fault->text[0] = '\0';
 	err = each_pin(pin_path(pin_dir, below), attach_program, NULL, &a);
 	if (err && !fault->text[0])
-		fault_set(fault, err, "cannot read %s: %s", pin_path(pin_dir, below),
-			  strerror(-err));
+		cli_fault_set(fault, err, "cannot read %s: %s", pin_path(pin_dir, below),
+			      strerror(-err));
 	*attached = a.attached;
 	return err;
 }
@@ -416,9 +421,9 @@ static void load_readahead_layer(const char *pin_dir, const struct kernel_hooks 
 	else if (!hooks->readahead_fentry)
 		object = "ra_fentry";
 	if (!object) {
-		fault_set(&loaded->why_not, -EOPNOTSUPP,
-			  "no readahead tracepoints, and fentry on page_cache_ra_order: %s",
-			  strerror(-hooks->readahead_fentry));
+		cli_fault_set(&loaded->why_not, -EOPNOTSUPP,
+			      "no readahead tracepoints, and fentry on page_cache_ra_order: %s",
+			      strerror(-hooks->readahead_fentry));
 		return;
 	}
 	if (!load_and_attach(pin_dir, object, &loaded->why_not))
@@ -435,14 +440,14 @@ int load_all(const char *pin_dir, bool latency, struct loaded *loaded, struct fa
 
 	btf = kernel_btf();
 	if (!btf)
-		return fault_set(fault, -EOPNOTSUPP,
-				 "cannot read the kernel's BTF, /sys/kernel/btf/vmlinux: %s",
-				 strerror(errno));
+		return cli_fault_set(fault, -EOPNOTSUPP,
+				     "cannot read the kernel's BTF, /sys/kernel/btf/vmlinux: %s",
+				     strerror(errno));
 	kernel_probe_hooks(btf, &hooks);
 	btf__free(btf);
 	if (hooks.block_bio_queue)
-		return fault_set(fault, -EOPNOTSUPP,
-				 "this kernel lacks the tracepoint block_bio_queue");
+		return cli_fault_set(fault, -EOPNOTSUPP,
+				     "this kernel lacks the tracepoint block_bio_queue");
 	err = load_and_attach(pin_dir, "readahead", fault);
 	if (err)
 		goto remove;

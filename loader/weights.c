@@ -135,14 +135,16 @@ int weights_push(const struct maps *maps, const char *pin_dir, enum model_slot s
 	__u32 key = slot;
 
 	if (fd < 0)
-		return fault_set(fault, fd, "cannot create the map for the model: %s",
-				 strerror(-fd));
+		return cli_fault_set(fault, fd, "cannot create the map for the model: %s",
+				     strerror(-fd));
 	if (slot == MODEL_ACTING)
 		err = act(maps, pin_dir, fd);
 	else
 		err = bpf_map_update_elem(maps->models, &key, &fd, BPF_ANY) ? -errno : 0;
 	close(fd);
-	return err ? fault_set(fault, err, "cannot put the model in place: %s", strerror(-err)) : 0;
+	return err ? cli_fault_set(fault, err, "cannot put the model in place: %s",
+				   strerror(-err)) :
+		     0;
 }
 
 int weights_promote(const struct maps *maps, const char *pin_dir, struct fault *fault)
@@ -151,15 +153,15 @@ int weights_promote(const struct maps *maps, const char *pin_dir, struct fault *
 	__u32 slot = MODEL_SHADOW;
 
 	if (fd == -ENOENT)
-		return fault_set(fault, fd,
-				 "no shadow model: 'bpfahead weights shadow FILE' first");
+		return cli_fault_set(fault, fd,
+				     "no shadow model: 'bpfahead weights shadow FILE' first");
 	if (fd < 0)
-		return fault_set(fault, fd, "cannot open the shadow model: %s", strerror(-fd));
+		return cli_fault_set(fault, fd, "cannot open the shadow model: %s", strerror(-fd));
 	err = act(maps, pin_dir, fd);
 	if (!err && bpf_map_delete_elem(maps->models, &slot))
 		err = -errno;
 	close(fd);
-	return err ? fault_set(fault, err, "cannot promote the shadow: %s", strerror(-err)) : 0;
+	return err ? cli_fault_set(fault, err, "cannot promote the shadow: %s", strerror(-err)) : 0;
 }
 
 int weights_rollback(const struct maps *maps, const char *pin_dir, struct fault *fault)
@@ -167,12 +169,13 @@ int weights_rollback(const struct maps *maps, const char *pin_dir, struct fault 
 	int err, fd = open_previous(pin_dir);
 
 	if (fd == -ENOENT)
-		return fault_set(fault, fd, "no previous model: nothing has been replaced yet");
+		return cli_fault_set(fault, fd, "no previous model: nothing has been replaced yet");
 	if (fd < 0)
-		return fault_set(fault, fd, "cannot open the previous model: %s", strerror(-fd));
+		return cli_fault_set(fault, fd, "cannot open the previous model: %s",
+				     strerror(-fd));
 	err = act(maps, pin_dir, fd);
 	close(fd);
-	return err ? fault_set(fault, err, "cannot roll back: %s", strerror(-err)) : 0;
+	return err ? cli_fault_set(fault, err, "cannot roll back: %s", strerror(-err)) : 0;
 }
 
 int weights_sources(const char *pin_dir, const struct model *model, struct fault *fault)
@@ -183,10 +186,10 @@ int weights_sources(const char *pin_dir, const struct model *model, struct fault
 	lacking &= ~(unsigned int)SOURCE_LATENCY;
 	if (!lacking)
 		return 0;
-	return fault_set(fault, -EOPNOTSUPP,
-			 "model '%s' needs the source %s, which is not attached here: "
-			 "'bpfahead probe' says why",
-			 model->header.name, source_names(lacking, names, sizeof(names)));
+	return cli_fault_set(fault, -EOPNOTSUPP,
+			     "model '%s' needs the source %s, which is not attached here: "
+			     "'bpfahead probe' says why",
+			     model->header.name, source_names(lacking, names, sizeof(names)));
 }
 
 static bool slot_needs_latency(const struct maps *maps, enum model_slot slot)
