@@ -287,6 +287,7 @@ load_args() {
 	case $pattern in
 	sequential) printf '%s\n' --ioengine=psync --rw=read --bs=128k ;;
 	mmap-random) printf '%s\n' --ioengine=mmap --rw=randread --bs=4k ;;
+	mmap-objects) printf '%s\n' --ioengine=mmap --rw=randread --bs=16k ;;
 	# Runs of 64 KB, each from a random place.
 	mixed | runs-64k) printf '%s\n' --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=4k ;;
 	runs-256k) printf '%s\n' --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=16k ;;
@@ -412,7 +413,7 @@ arm_trace() {
 		echo "s_dev == $((${dev%:*} << 20 | ${dev#*:}))" \
 			>"$trace/events/readahead/$event/filter"
 		case $1,$event in
-		mmap-random,page_cache_ra_order | sequential,*sync_ra | mixed,*sync_ra | \
+		mmap-random,page_cache_ra_order | mmap-objects,page_cache_ra_order | sequential,*sync_ra | mixed,*sync_ra | \
 			interleaved,*sync_ra) echo 1 >"$trace/events/readahead/$event/enable" ;;
 		*) echo 0 >"$trace/events/readahead/$event/enable" ;;
 		esac
