@@ -52,7 +52,7 @@ def arguments():
     parser.add_argument('--patience', type=int, default=80)
     parser.add_argument('--batch', type=int, default=128)
     parser.add_argument('--rate', type=float, default=1e-3)
-    parser.add_argument('--dropout', type=float, default=0.2)
+    parser.add_argument('--dropout', type=float, default=0.0)
     parser.add_argument('--weight-decay', type=float, default=0.1)
     parser.add_argument('--linear', action='store_true')
     parser.add_argument('--seeds', type=int, default=5, help='how often each trains')
