@@ -164,7 +164,7 @@ bench-build: all $(BENCH_OBJECTS) $(BENCH_PROGRAMS)
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
 TIDY_C := $(filter-out %.bpf.c $(if $(ONNX),,$(ONNX_LEFT_OUT)),$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
 	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c))
-PEERS := $(wildcard gen/peers/*)
+PEERS := $(wildcard gen/peers/*.py gen/peers/*.cc)
 SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t gen/*.sh weights/*.sh) .ci/run
 
 .PHONY: lint-format lint-tidy lint-shell lint-spdx
