@@ -376,6 +376,9 @@ for arguments in 'import' 'import plain.onnx' 'import plain.onnx two.onnx -o x.b
 	"$BPFAHEAD_GEN" "${words[@]}" >out 2>err
 	is $? 2 "usage error: $arguments"
 done
+for command in import export; do
+	like "$("$BPFAHEAD_GEN" $command --help)" "^Usage: bpfahead-gen $command" "$command --help"
+done
 is "$(find . -name '*.??????' ! -name '*.onnx' ! -name '*.float.json')" '' 'no temporary files are left'
 
 done_testing
