@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "evaluate.h"
 #include "onnx.h"
+#include "output.h"
 #include "quantise.h"
 #include "scaler.h"
 
@@ -201,9 +202,9 @@ static int import_model(const struct arguments *arguments, struct import *in, st
 			       &model, why);
 	if (ret)
 		return ret;
-	ret = model_write(arguments->output, &model);
+	ret = output_write_bytes(arguments->output, &model, model_file_bytes(&model), why);
 	if (ret)
-		return fault_set(why, -ret, "%s: %s", arguments->output, strerror(-ret));
+		return ret;
 	printf("%s: %u", arguments->output, n->nr_inputs);
 	for (i = 0; i < n->nr_layers; i++)
 		printf("-%u", n->size[i]);

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../loader/model_file.h"
 #include "../loader/names.h"
 #include "commands.h"
+#include "output.h"
 #include "trace.h"
 
 /* What a block trace can tell; the other features would only read 0. */
@@ -31,7 +31,7 @@ struct arguments {
 	int format; /* enum trace_format; -1: not given */
 };
 
-struct output {
+struct sink {
 	const char *label;
 	FILE *csv;
 };
@@ -87,7 +87,7 @@ static void write_head(FILE *csv)
 	fputc('\n', csv);
 }
 
-static void write_part(const struct output *out, const char *part, const struct replay_window *w,
+static void write_part(const struct sink *out, const char *part, const struct replay_window *w,
 		       const struct replay_part *p)
 {
 	unsigned int id;
@@ -103,7 +103,7 @@ static void write_part(const struct output *out, const char *part, const struct 
 
 static int emit(const struct replay_window *w, void *context)
 {
-	const struct output *out = context;
+	const struct sink *out = context;
 
 	errno = EIO;
 	write_part(out, "window", w, &w->window);
@@ -169,61 +169,43 @@ static int read_block_model(const char *path, struct model *model, struct fault 
 	return 0;
 }
 
-/* Writes @temporary, which becomes @path when all went well; NULL: standard output. */
-static int run(const struct arguments *arguments, struct trace *t, struct replay *r,
-	       const char *temporary, struct fault *why)
+static int run(const struct arguments *arguments, struct trace *t, struct replay *r, FILE *csv,
+	       struct fault *why)
 {
-	struct output out = {.label = arguments->label, .csv = stdout};
+	struct sink sink = {.label = arguments->label, .csv = csv};
 	int ret;
 
-	if (temporary) {
-		out.csv = fopen(temporary, "wxe");
-		if (!out.csv)
-			return fault_set(why, errno, "%s: %s", arguments->output, strerror(errno));
-	}
 	r->emit = emit;
-	r->context = &out;
-	write_head(out.csv);
+	r->context = &sink;
+	write_head(csv);
 	ret = replay_trace(t, r, why);
 	r->emit = NULL;
 	r->context = NULL;
-	if (ret && ferror(out.csv))
-		fault_set(why, -ret, "%s: %s", temporary ? arguments->output : "standard output",
+	if (ret && ferror(csv))
+		fault_set(why, -ret, "%s: %s",
+			  arguments->output ? arguments->output : "standard output",
 			  strerror(-ret));
-	errno = 0;
-	if (!temporary)
-		return ret; /* main() looks after standard output */
-	if ((fflush(out.csv) || ferror(out.csv)) && !ret)
-		ret = fault_set(why, errno ? errno : EIO, "%s: %s", arguments->output,
-				strerror(errno ? errno : EIO));
-	if (fclose(out.csv) && !ret)
-		ret = fault_set(why, errno, "%s: %s", arguments->output, strerror(errno));
-	if (!ret && rename(temporary, arguments->output))
-		ret = fault_set(why, errno, "%s: %s", arguments->output, strerror(errno));
-	if (ret)
-		unlink(temporary);
 	return ret;
 }
 
 static int trace_windows(const struct arguments *arguments, struct replay *r, struct fault *why)
 {
-	char *temporary = NULL;
+	struct output output;
 	struct trace t;
 	int ret;
 
 	ret = trace_open(&t, arguments->path, arguments->format, why);
 	if (ret)
 		return ret;
-	if (arguments->output &&
-	    asprintf(&temporary, "%s.%ld", arguments->output, (long)getpid()) < 0) {
-		temporary = NULL;
-		ret = fault_set(why, ENOMEM, "out of memory");
+	if (arguments->output) {
+		ret = output_open(&output, arguments->output, why);
+		if (!ret)
+			ret = output_close(&output, run(arguments, &t, r, output.file, why), why);
+	} else {
+		ret = run(arguments, &t, r, stdout, why); /* main() looks after it */
 	}
 	if (!ret)
-		ret = run(arguments, &t, r, temporary, why);
-	if (!ret)
 		print_summary(arguments->output ? stdout : stderr, &t, r);
-	free(temporary);
 	trace_close(&t);
 	return ret;
 }

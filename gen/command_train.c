@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "curve.h"
 #include "evaluate.h"
+#include "output.h"
 #include "quantise.h"
 #include "split.h"
 
@@ -263,18 +264,16 @@ static void print_constants(const struct trained *t, const struct train_options 
 static int write_outputs(const struct train_arguments *arguments, const struct model *model,
 			 const struct trained *t, struct fault *why)
 {
+	size_t length = strlen(arguments->output);
 	char *path;
 	int ret;
 
-	ret = model_write(arguments->output, model);
-	if (ret)
-		return fault_set(why, -ret, "%s: %s", arguments->output, strerror(-ret));
-	if (!arguments->keep_float)
-		return 0;
-	ret = strlen(arguments->output) > 4 &&
-	      !strcmp(arguments->output + strlen(arguments->output) - 4, ".bin");
-	if (asprintf(&path, "%.*s.float.json", (int)strlen(arguments->output) - (ret ? 4 : 0),
-		     arguments->output) < 0)
+	ret = output_write_bytes(arguments->output, model, model_file_bytes(model), why);
+	if (ret || !arguments->keep_float)
+		return ret;
+	if (length > 4 && !strcmp(arguments->output + length - 4, ".bin"))
+		length -= 4;
+	if (asprintf(&path, "%.*s.float.json", (int)length, arguments->output) < 0)
 		return fault_set(why, ENOMEM, "out of memory");
 	ret = network_write(path, &t->network, model, why);
 	free(path);

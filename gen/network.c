@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "network.h"
+#include "output.h"
 
 #define FLOAT_FILE_MAX (1L << 20)
 
@@ -86,18 +85,19 @@ static cJSON *layer_to_json(const struct network *n, unsigned int layer)
 	return json;
 }
 
+static void print_text(FILE *out, const void *text)
+{
+	fprintf(out, "%s\n", (const char *)text);
+}
+
 int network_write(const char *path, const struct network *n, const struct model *model,
 		  struct fault *why)
 {
-	char checksum[17], *text = NULL, *temporary = NULL;
-	cJSON *json = cJSON_CreateObject();
+	cJSON *json = cJSON_CreateObject(), *layers;
+	char checksum[17], *text;
 	unsigned int layer;
-	FILE *file = NULL;
-	cJSON *layers;
-	mode_t mask = umask(0);
-	int fd, ret;
+	int ret;
 
-	umask(mask);
 	checksum_text(model, checksum);
 	cJSON_AddStringToObject(json, "model_checksum", checksum);
 	layers = cJSON_AddArrayToObject(json, "layers");
@@ -105,27 +105,8 @@ int network_write(const char *path, const struct network *n, const struct model 
 		cJSON_AddItemToArray(layers, layer_to_json(n, layer));
 	text = cJSON_Print(json);
 	cJSON_Delete(json);
-	if (!text || asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-		free(text);
-		return fault_set(why, ENOMEM, "%s: out of memory", path);
-	}
-	fd = mkstemp(temporary);
-	if (fd >= 0)
-		file = fdopen(fd, "w");
-	ret = file ? 0 : -errno;
-	if (file) {
-		if (fputs(text, file) < 0 || fputc('\n', file) == EOF || fflush(file))
-			ret = -errno;
-		if (fclose(file) && !ret)
-			ret = -errno;
-		if (!ret && (chmod(temporary, 0666 & ~mask) || rename(temporary, path)))
-			ret = -errno;
-		if (ret)
-			unlink(temporary);
-	}
-	if (ret)
-		fault_set(why, -ret, "%s: %s", path, strerror(-ret));
-	free(temporary);
+	ret = text ? output_write(path, print_text, text, why) :
+		     fault_set(why, ENOMEM, "%s: out of memory", path);
 	free(text);
 	return ret;
 }

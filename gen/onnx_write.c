@@ -212,38 +212,25 @@ static void build(struct writer *w, const struct onnx *o)
 	add_properties(w, o);
 }
 
-struct bytes {
-	uint8_t *at;
-	size_t size;
-};
-
-static void print_bytes(FILE *out, const void *what)
-{
-	const struct bytes *bytes = what;
-
-	/* The caller looks at ferror(). */
-	if (fwrite(bytes->at, 1, bytes->size, out) != bytes->size)
-		return;
-}
-
 int onnx_write(const char *path, const struct onnx *o, struct fault *why)
 {
 	struct writer *w = calloc(1, sizeof(*w));
-	struct bytes bytes = {0};
+	uint8_t *bytes = NULL;
+	size_t size = 0;
 	int ret;
 
 	if (w) {
 		build(w, o);
-		bytes.size = onnx__model_proto__get_packed_size(&w->model);
-		bytes.at = malloc(bytes.size);
+		size = onnx__model_proto__get_packed_size(&w->model);
+		bytes = malloc(size);
 	}
-	if (bytes.at) {
-		onnx__model_proto__pack(&w->model, bytes.at);
-		ret = output_write(path, print_bytes, &bytes, why);
+	if (bytes) {
+		onnx__model_proto__pack(&w->model, bytes);
+		ret = output_write_bytes(path, bytes, size, why);
 	} else {
 		ret = fault_set(why, ENOMEM, "out of memory");
 	}
-	free(bytes.at);
+	free(bytes);
 	free(w);
 	return ret;
 }

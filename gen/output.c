@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +11,78 @@
 
 #include "output.h"
 
-static int write_all(int fd, bool gzipped, const char *text, size_t size)
+int output_open(struct output *o, const char *path, struct fault *why)
 {
-	gzFile file = gzdopen(fd, gzipped ? "we9" : "weT");
+	struct stat st;
+	bool there = !stat(path, &st);
+	int fd = -1, ret;
+
+	memset(o, 0, sizeof(*o));
+	o->path = path;
+	if (there && !S_ISREG(st.st_mode)) {
+		fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	} else {
+		/* A link stays one: it is its target that is replaced. */
+		o->target = there ? realpath(path, NULL) : strdup(path);
+		if (o->target && asprintf(&o->temporary, "%s.XXXXXX", o->target) < 0)
+			o->temporary = NULL;
+		if (o->temporary)
+			fd = mkostemp(o->temporary, O_CLOEXEC);
+	}
+	o->file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (o->file)
+		return 0;
+	ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
+	if (fd >= 0) {
+		close(fd);
+		if (o->temporary)
+			unlink(o->temporary);
+	}
+	free(o->temporary);
+	free(o->target);
+	return ret;
+}
+
+/* errno after stdio, which does not always set it. */
+static int error_of_file(void)
+{
+	return errno ? -errno : -EIO;
+}
+
+int output_close(struct output *o, int ret, struct fault *why)
+{
+	mode_t mask = umask(0);
+	int error = 0;
+
+	umask(mask);
+	errno = 0;
+	if (fflush(o->file) || ferror(o->file))
+		error = error_of_file();
+	if (o->temporary && !error && !ret &&
+	    (fchmod(fileno(o->file), 0666 & ~mask) || fsync(fileno(o->file))))
+		error = -errno;
+	if (fclose(o->file) && !error)
+		error = error_of_file();
+	if (o->temporary && !error && !ret && rename(o->temporary, o->target))
+		error = -errno;
+	if (o->temporary && (error || ret))
+		unlink(o->temporary);
+	if (error && !ret)
+		ret = fault_set(why, -error, "%s: %s", o->path, strerror(-error));
+	free(o->temporary);
+	free(o->target);
+	return ret;
+}
+
+static int compress_into(int fd, const char *text, size_t size)
+{
+	gzFile file = fd < 0 ? NULL : gzdopen(fd, "we9");
 	size_t done = 0;
 	int ret = 0;
 
 	if (!file) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return -ENOMEM;
 	}
 	errno = 0;
@@ -25,51 +90,60 @@ static int write_all(int fd, bool gzipped, const char *text, size_t size)
 		size_t left = size - done, part = left < 1 << 20 ? left : 1 << 20;
 
 		if (gzwrite(file, text + done, (unsigned int)part) != (int)part)
-			ret = errno ? -errno : -EIO;
+			ret = error_of_file();
 		done += part;
 	}
 	if (gzclose_w(file) != Z_OK && !ret)
-		ret = errno ? -errno : -EIO;
+		ret = error_of_file();
 	return ret;
+}
+
+static int write_file(const char *path, bool gzipped, const void *bytes, size_t size,
+		      struct fault *why)
+{
+	struct output o;
+	int ret;
+
+	ret = output_open(&o, path, why);
+	if (ret)
+		return ret;
+	if (gzipped) {
+		ret = compress_into(dup(fileno(o.file)), bytes, size);
+		if (ret)
+			fault_set(why, -ret, "%s: %s", path, strerror(-ret));
+	} else if (fwrite(bytes, 1, size, o.file) != size) {
+		ret = error_of_file();
+		fault_set(why, -ret, "%s: %s", path, strerror(-ret));
+	}
+	return output_close(&o, ret, why);
 }
 
 int output_write(const char *path, void (*print)(FILE *out, const void *what), const void *what,
 		 struct fault *why)
 {
 	size_t length = strlen(path), size = 0;
-	char *text = NULL, *temporary = NULL;
+	char *text = NULL;
 	FILE *out = open_memstream(&text, &size);
-	mode_t mask = umask(0);
-	int fd, ret = 0;
+	bool failed = !out;
+	int ret;
 
-	umask(mask);
-	if (!out)
-		return fault_set(why, ENOMEM, "%s: out of memory", path);
-	print(out, what);
-	if (ferror(out))
-		ret = -ENOMEM;
-	if (fclose(out) && !ret)
-		ret = -ENOMEM;
-	if (!ret && asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-		temporary = NULL;
-		ret = -ENOMEM;
+	if (out) {
+		print(out, what);
+		failed = ferror(out);
+		failed |= fclose(out) != 0;
 	}
-	if (ret)
-		goto out;
-	fd = mkstemp(temporary);
-	if (fd < 0) {
-		ret = -errno;
-		goto out;
-	}
-	ret = write_all(fd, length > 3 && !strcmp(path + length - 3, ".gz"), text, size);
-	if (!ret && (chmod(temporary, 0666 & ~mask) || rename(temporary, path)))
-		ret = -errno;
-	if (ret)
-		unlink(temporary);
-out:
-	free(temporary);
+	if (failed)
+		ret = fault_set(why, ENOMEM, "%s: out of memory", path);
+	else
+		ret = write_file(path, length > 3 && !strcmp(path + length - 3, ".gz"), text, size,
+				 why);
 	free(text);
-	return ret ? fault_set(why, -ret, "%s: %s", path, strerror(-ret)) : 0;
+	return ret;
+}
+
+int output_write_bytes(const char *path, const void *bytes, size_t size, struct fault *why)
+{
+	return write_file(path, false, bytes, size, why);
 }
 
 void print_escaped(FILE *out, const char *text)

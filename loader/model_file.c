@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model_file.h"
@@ -346,49 +345,4 @@ const char *model_read(const char *path, struct model *model)
 	if (!standard_input)
 		close(fd);
 	return why ? why : model_parse(bytes, size, model);
-}
-
-static int write_all(int fd, const void *bytes, size_t size)
-{
-	const char *at = bytes;
-
-	while (size) {
-		ssize_t n = write(fd, at, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
-int model_write(const char *path, const struct model *model)
-{
-	mode_t mask = umask(0);
-	char *temporary = NULL;
-	int fd, err;
-
-	umask(mask);
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
-		return -ENOMEM;
-	fd = mkstemp(temporary);
-	if (fd < 0) {
-		err = -errno;
-		goto free_name;
-	}
-	err = write_all(fd, model, model_file_bytes(model));
-	if (!err && (fchmod(fd, 0666 & ~mask) || fsync(fd)))
-		err = -errno;
-	if (close(fd) && !err)
-		err = -errno;
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-free_name:
-	free(temporary);
-	return err;
 }

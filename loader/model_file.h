@@ -31,9 +31,6 @@ void model_seal(struct model *model);
 /* File size in bytes of a sealed model. */
 size_t model_file_bytes(const struct model *model);
 
-/* Writes atomically (temporary file in the same directory, fsync, rename). 0 or -errno. */
-int model_write(const char *path, const struct model *model);
-
 /* Sources that the inputs of @model come from (enum source bits). */
 unsigned int model_input_sources(const struct model *model);
 

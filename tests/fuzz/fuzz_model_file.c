@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gen/output.h"
 #include "loader/model_file.h"
 #include "bpf/mlp.h"
 
@@ -80,6 +81,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	} shapes[] = {{5, 3, {32, 16, 3}}, {16, 3, {32, 32, 8}}, {1, 1, {1}}, {7, 2, {9, 5}}};
 	const char *dir = NULL;
 	struct model model;
+	struct fault why;
 	char path[4096];
 	size_t i;
 	int a;
@@ -92,8 +94,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		seed_model(&model, shapes[i].nr_in, shapes[i].size, shapes[i].nr_layers);
 		snprintf(path, sizeof(path), "%s/seed-%zu", dir, i);
-		if (model_write(path, &model)) {
-			fprintf(stderr, "cannot write %s\n", path);
+		if (output_write_bytes(path, &model, model_file_bytes(&model), &why)) {
+			fprintf(stderr, "%s\n", why.text);
 			exit(1);
 		}
 	}

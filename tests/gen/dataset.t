@@ -251,6 +251,28 @@ sed 's/,buffered,/,direct,/' rec/metadata.csv >direct.csv
 refuses 'nothing measured through the page cache' 'the metadata have no throughput' \
 	crossval all.csv.gz --metadata direct.csv --cost
 
+# --- outputs that are no plain file ---------------------------------------------------------------
+
+# What cannot be replaced is written to; a link stays one.
+ln -s /dev/full full
+refuses 'a full device' 'full: No space left on device' dataset rec -o full
+refuses 'a model on a full device' 'full: No space left on device' train rec -o full --epochs 1
+refuses 'a curve on a full device' 'full: No space left on device' \
+	train rec -o x.bin --epochs 1 --curve full
+refuses 'a directory as output' 'rec: Is a directory' dataset rec -o rec
+ok 'the device is still there' [ -c full ]
+mkfifo pipe
+cksum <pipe >piped &
+ok 'a pipe as output' "$BPFAHEAD_GEN" dataset rec -o pipe >/dev/null
+wait $!
+"$BPFAHEAD_GEN" dataset rec -o plain.csv >/dev/null
+is "$(<piped)" "$(cksum <plain.csv)" 'takes all of it'
+mkdir elsewhere
+echo old >elsewhere/old.csv
+ln -s elsewhere/old.csv link.csv
+ok 'a link as output' "$BPFAHEAD_GEN" dataset rec -o link.csv >/dev/null
+ok 'is one afterwards, to the new file' cmp "$(readlink link.csv)" plain.csv
+
 # --- usage ---------------------------------------------------------------------------------------
 
 for arguments in 'dataset all.csv.gz' 'dataset' 'dataset all.csv.gz -o x.csv --seed 3' \
@@ -261,7 +283,7 @@ for arguments in 'dataset all.csv.gz' 'dataset' 'dataset all.csv.gz -o x.csv --s
 	"$BPFAHEAD_GEN" "${words[@]}" >out 2>err
 	is $? 2 "usage error: $arguments"
 done
-is "$(find . -name '*.csv.??????' -o -name '*.gz.??????' -o -name '*.bin.??????')" '' \
+is "$(find . -name 'full.??????' -o -name 'rec.??????' -o -name '*.csv.??????' -o -name '*.gz.??????' -o -name '*.bin.??????')" '' \
 	'no temporary files are left'
 
 done_testing

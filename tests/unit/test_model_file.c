@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "gen/output.h"
 #include "loader/model_file.h"
 #include "bpf/mlp.h"
 
@@ -307,6 +308,7 @@ static void test_files(void **state)
 {
 	char dir[] = "/tmp/bpfahead-model-XXXXXX", path[64], missing[64];
 	struct model m, out;
+	struct fault why;
 	struct stat st;
 
 	(void)state;
@@ -314,12 +316,12 @@ static void test_files(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/m.bin", dir);
 	snprintf(missing, sizeof(missing), "%s/none/m.bin", dir);
-	assert_int_equal(model_write(path, &m), 0);
+	assert_int_equal(output_write_bytes(path, &m, model_file_bytes(&m), &why), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, model_file_bytes(&m));
 	assert_null(model_read(path, &out));
 	assert_memory_equal(&m, &out, sizeof(m));
-	assert_int_equal(model_write(missing, &m), -ENOENT);
+	assert_int_equal(output_write_bytes(missing, &m, model_file_bytes(&m), &why), -ENOENT);
 	assert_refused(model_read(missing, &out), "No such file");
 	assert_refused(model_read(dir, &out), "directory");
 	assert_int_equal(truncate(path, st.st_size - 1), 0);
