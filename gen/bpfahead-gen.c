@@ -142,7 +142,8 @@ int read_recordings(struct dataset *d, struct metadata *m, char **paths, unsigne
 	if (!d->nr_rows)
 		return fault_set(why, EINVAL, "no window has %d readahead calls or more",
 				 DATASET_MIN_CALLS);
-	return 0;
+	ret = dataset_drop_empty_runs(d);
+	return ret ? fault_set(why, -ret, "out of memory") : 0;
 }
 
 int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed, struct fault *why)

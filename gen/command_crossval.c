@@ -482,8 +482,6 @@ static void print_groups(const struct groups *g, enum grouping by)
 	for (i = 0; i < g->nr_groups; i++) {
 		const struct group *group = &g->group[i];
 
-		if (!group->nr_rows)
-			continue;
 		own = percent(group->correct, group->nr_rows);
 		worst = fmin(worst, own);
 		worst_classic =
@@ -509,8 +507,6 @@ static cJSON *groups_json(const struct groups *g)
 	for (i = 0; i < g->nr_groups; i++) {
 		const struct group *group = &g->group[i];
 
-		if (!group->nr_rows)
-			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)group->length, group->name);
 		item = cJSON_CreateObject();
 		cJSON_AddStringToObject(item, "name", name);

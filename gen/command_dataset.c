@@ -132,26 +132,24 @@ static int print_summary(const struct dataset *d, struct fault *why)
 	return ret ? fault_set(why, -ret, "out of memory") : 0;
 }
 
-static int write_split(const struct arguments *arguments, const struct dataset *d,
-		       struct fault *why)
+static int write_outputs(const struct arguments *arguments, const struct dataset *d,
+			 const struct metadata *m, const uint8_t *parts, struct fault *why)
 {
-	uint8_t *parts = calloc(d->nr_rows + 1, 1);
-	int ret;
+	int ret = 0;
 
-	if (!parts)
-		return fault_set(why, ENOMEM, "out of memory");
-	ret = split_make(d, &arguments->split, parts, why);
-	if (!ret)
+	if (arguments->output)
+		ret = dataset_write(d, arguments->output, why);
+	if (!ret && arguments->metadata_path)
+		ret = metadata_write(m, d, arguments->metadata_path, why);
+	if (!ret && arguments->split_path)
 		ret = split_write(d, parts, arguments->split_path, why);
-	if (!ret)
-		split_print(stdout, d, parts);
-	free(parts);
 	return ret;
 }
 
 static int merge(const struct arguments *arguments, struct dataset *d, struct metadata *m,
 		 struct fault *why)
 {
+	uint8_t *parts = NULL;
 	unsigned int i;
 	int ret = 0;
 
@@ -163,16 +161,21 @@ static int merge(const struct arguments *arguments, struct dataset *d, struct me
 	if (!ret && arguments->metadata_path && !m->nr_runs)
 		ret = fault_set(why, EINVAL,
 				"no recording directory: there are no metadata to write");
-	if (!ret && arguments->output)
-		ret = dataset_write(d, arguments->output, why);
-	if (!ret && arguments->metadata_path)
-		ret = metadata_write(m, d, arguments->metadata_path, why);
+	if (!ret && arguments->split_path) {
+		parts = calloc(d->nr_rows, 1);
+		ret = parts ? split_make(d, &arguments->split, parts, why) :
+			      fault_set(why, ENOMEM, "out of memory");
+	}
+	/* All that can be wrong with the input has been found: nothing was written before. */
+	if (!ret)
+		ret = write_outputs(arguments, d, m, parts, why);
 	if (!ret && arguments->consolidated)
 		printf("as inputs:\n");
 	if (!ret)
 		ret = print_summary(d, why);
-	if (!ret && arguments->split_path)
-		ret = write_split(arguments, d, why);
+	if (!ret && parts)
+		split_print(stdout, d, parts);
+	free(parts);
 	return ret;
 }
 

@@ -273,6 +273,30 @@ int dataset_append(struct dataset *d, const struct row *row)
 	return 0;
 }
 
+int dataset_drop_empty_runs(struct dataset *d)
+{
+	uint32_t *number = calloc(d->nr_runs + 1, sizeof(*number)), run, nr = 0;
+	size_t k;
+
+	if (!number)
+		return -ENOMEM;
+	for (k = 0; k < d->nr_rows; k++)
+		number[d->rows[k].run] = 1;
+	for (run = 0; run < d->nr_runs; run++) {
+		if (!number[run]) {
+			free(d->runs[run]);
+			continue;
+		}
+		number[run] = nr;
+		d->runs[nr++] = d->runs[run];
+	}
+	d->nr_runs = nr;
+	for (k = 0; k < d->nr_rows; k++)
+		d->rows[k].run = number[d->rows[k].run];
+	free(number);
+	return 0;
+}
+
 static void drop_row(struct dataset *d, const struct reader *r, enum drop drop)
 {
 	struct dropped *dropped = &d->dropped[drop];

@@ -80,6 +80,9 @@ int dataset_read(struct dataset *d, const char *path, uint32_t needed, struct fa
 /* Number of the run with that name, a new one if there is none. 0 or -ENOMEM. */
 int dataset_run(struct dataset *d, const char *name, size_t length, uint32_t *run);
 
+/* Forgets the runs that have no row left. 0 or -ENOMEM. */
+int dataset_drop_empty_runs(struct dataset *d);
+
 int dataset_append(struct dataset *d, const struct row *row); /* copies it; 0 or -ENOMEM */
 
 /* Writes all rows as CSV, gzipped if @path ends in .gz; atomically. 0 or -errno. */

@@ -94,7 +94,7 @@ static void deal_quota(struct cell *cell, uint32_t nr_cells, uint32_t quota, uin
 	for (i = 0; i < nr_cells; i++) {
 		double share = (double)quota * cell[i].nr / nr_runs;
 
-		cell[i].quota = (uint32_t)share;
+		cell[i].quota = (uint32_t)share < cell[i].left ? (uint32_t)share : cell[i].left;
 		cell[i].remainder = share - cell[i].quota;
 		dealt += cell[i].quota;
 	}
@@ -113,13 +113,14 @@ static void deal_quota(struct cell *cell, uint32_t nr_cells, uint32_t quota, uin
 	}
 }
 
-static uint32_t quota_of(uint32_t nr_runs, double share)
+/* Rounded; a class with three runs or more is in all parts, and each has one to train on. */
+static uint32_t quota_of(uint32_t nr_runs, double share, uint32_t spare)
 {
 	uint32_t quota = (uint32_t)(share * nr_runs + 0.5);
 
 	if (!quota && share > 0.0 && nr_runs >= 3)
 		quota = 1;
-	return quota;
+	return quota < spare ? quota : spare;
 }
 
 static int split_class(struct split_runs *s, unsigned int label, const struct split_options *o,
@@ -127,7 +128,7 @@ static int split_class(struct split_runs *s, unsigned int label, const struct sp
 {
 	const double shares[] = {o->hold_profile ? 0.0 : o->test, o->validation};
 	static const enum part parts[] = {PART_TEST, PART_VALIDATION};
-	uint32_t *order = calloc(s->nr + 1, sizeof(*order)), i, k, nr = 0, nr_cells = 0;
+	uint32_t *order = calloc(s->nr + 1, sizeof(*order)), i, k, nr = 0, nr_cells = 0, left;
 	struct cell *cell = calloc(s->nr + 1, sizeof(*cell));
 	uint8_t *seen = calloc(s->nr + 1, 1);
 	unsigned int p;
@@ -152,11 +153,16 @@ static int split_class(struct split_runs *s, unsigned int label, const struct sp
 		rng_shuffle(rng, order + cell[nr_cells].first, cell[nr_cells].nr);
 		nr_cells++;
 	}
+	left = nr;
 	for (p = 0; p < 2 && nr; p++) {
-		deal_quota(cell, nr_cells, quota_of(nr, shares[p]), nr);
-		for (i = 0; i < nr_cells; i++)
-			for (k = 0; k < cell[i].quota && cell[i].left; k++)
+		bool validates_next = !p && shares[1] > 0.0 && nr >= 3;
+
+		deal_quota(cell, nr_cells, quota_of(nr, shares[p], left - 1 - validates_next), nr);
+		for (i = 0; i < nr_cells; i++) {
+			left -= cell[i].quota;
+			for (k = 0; k < cell[i].quota; k++)
 				s->run[order[cell[i].first + --cell[i].left]].part = parts[p];
+		}
 	}
 out:
 	free(order);

@@ -41,7 +41,7 @@ int split_write(const struct dataset *d, const uint8_t *parts, const char *path,
  */
 int split_read(const struct dataset *d, uint8_t *parts, const char *path, struct fault *why);
 
-/* Runs and windows of each class in each part. */
+/* Windows of each class in each part. */
 void split_print(FILE *out, const struct dataset *d, const uint8_t *parts);
 
 int part_from_name(const char *name); /* enum part, or -ENOENT */

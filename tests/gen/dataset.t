@@ -85,7 +85,7 @@ rm rec/slow.randb.16.csv
 head -1 rec/fast.seqb.16.csv >rec/fast.seqb.1024.csv
 "$BPFAHEAD_GEN" dataset rec -o some.csv --metadata-out some-meta.csv >out 2>err
 is $? 0 'dataset of a directory with flaws'
-like "$(<out)" '^700 windows of 3[56] runs' 'takes a run with a repeat, and leaves out two'
+like "$(<out)" '^700 windows of 35 runs' 'takes a run with a repeat, and leaves out two'
 like "$(<err)" '1 runs dropped: no line in metadata.csv: not finished \(the first: fast.half.128' \
 	'a file without metadata is dropped, and named'
 like "$(<err)" '1 runs dropped: a line in metadata.csv and no CSV file \(the first: slow.randb.16\)' \
@@ -173,7 +173,24 @@ ok 'another seed' "$BPFAHEAD_GEN" dataset all.csv.gz --split-out other.csv --see
 ok 'another split' [ "$(cksum <split.csv)" != "$(cksum <other.csv)" ]
 ok 'a profile held out' "$BPFAHEAD_GEN" dataset all.csv.gz --split-out held.csv --hold-profile slow >/dev/null
 is "$(awk -F, '$4 == "test" { print $3 }' held.csv | sort | uniq -c | xargs)" '18 slow' 'is all that tests'
-refuses 'an unknown profile' 'no run of profile odd' dataset all.csv.gz --split-out x.csv --hold-profile odd
+echo old >before.csv
+refuses 'an unknown profile' 'no run of profile odd' dataset all.csv.gz -o before.csv --split-out x.csv \
+	--hold-profile odd
+is "$(<before.csv) $(ls x.csv 2>&1)" "old ls: cannot access 'x.csv': No such file or directory" 'and nothing is written'
+# Rounded, test and validation would take all: 5 and 4 of 9, 2 and 1 of 3, 1 and 1 of 2.
+for n in 12 3 2 1; do
+	sequential=(rec/*.seq?.*.csv) random=(rec/*.rand?.*.csv)
+	"$BPFAHEAD_GEN" dataset "${sequential[@]:0:n}" "${random[@]:0:n}" --split-out few.csv --test 0.55 --validation 0.44 >/dev/null
+	is "$(awk -F, 'NR > 1 { n[$2]++; t[$2] += $4 == "train"; v[$2] += $4 == "validation" } END {
+		for (k in n) if (!t[k] || (n[k] >= 3 && !v[k])) print k, n[k], t[k], v[k] }' few.csv)" '' \
+		"each class of $n runs keeps one to train on, and one to validate if it can"
+done
+# A run all of whose windows are dropped is none.
+sed 's/,100,128,/,7,128,/' rec/fast.seqa.128.csv >few.none.csv
+like "$("$BPFAHEAD_GEN" dataset few.none.csv rec/fast.seqb.128.csv rec/fast.randa.128.csv -o some.csv 2>err)" \
+	'^40 windows of 2 runs' 'a run without a window with enough calls is not counted'
+is "$("$BPFAHEAD_GEN" crossval few.none.csv rec/*.16.csv rec/*.128.csv --by workload --json 2>err | jq '.groups | length')" 6 \
+	'nor held out'
 
 ok 'train --split' "$BPFAHEAD_GEN" train all.csv.gz --split split.csv -o m.bin --keep-float >out
 like "$(<out)" 'training part: 480 windows' 'trains on the training part'
