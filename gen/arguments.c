@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "../bpf/abi.h"
 #include "arguments.h"
 
 uint64_t number_argument(struct argp_state *state, const char *text, uint64_t low, uint64_t high)
@@ -26,4 +28,11 @@ double fraction_argument(struct argp_state *state, const char *text, double high
 	if (end == text || *end || !(value >= 0.0 && value < high))
 		argp_error(state, "\"%s\" is not a number from 0 to below %g", text, high);
 	return value;
+}
+
+const char *name_argument(struct argp_state *state, const char *text)
+{
+	if (!*text || strlen(text) >= MODEL_NAME_LEN)
+		argp_error(state, "a name has 1 to %d bytes", MODEL_NAME_LEN - 1);
+	return text;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers among the arguments; what is no such number is a usage error and does not return. */
+/* Values of arguments; what is none is a usage error and does not return. */
 #ifndef BPFAHEAD_GEN_ARGUMENTS_H
 #define BPFAHEAD_GEN_ARGUMENTS_H
 
@@ -10,5 +10,8 @@ uint64_t number_argument(struct argp_state *state, const char *text, uint64_t lo
 
 /* From 0 to below @high. */
 double fraction_argument(struct argp_state *state, const char *text, double high);
+
+/* A model's name. */
+const char *name_argument(struct argp_state *state, const char *text);
 
 #endif

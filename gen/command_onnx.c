@@ -57,9 +57,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arguments->classes = arg;
 		return 0;
 	case KEY_NAME:
-		if (!*arg || strlen(arg) >= MODEL_NAME_LEN)
-			argp_error(state, "a name has 1 to %d bytes", MODEL_NAME_LEN - 1);
-		arguments->name = arg;
+		arguments->name = name_argument(state, arg);
 		return 0;
 	case KEY_GENERATION:
 		arguments->generation = number_argument(state, arg, 0, UINT64_MAX);
@@ -93,6 +91,7 @@ struct import {
 	struct scaler scaler;
 	struct trained trained;
 	struct dataset data;
+	bool other_inputs;  /* than those that the file's limits were measured with */
 	const char *limits; /* where they come from */
 };
 
@@ -102,12 +101,14 @@ static int gather_scaler(const struct arguments *arguments, struct import *in, s
 	struct scaler *s = &in->scaler;
 	const struct onnx *o = &in->onnx;
 	unsigned int nr_features, nr_outputs = o->network.size[o->network.nr_layers - 1];
+	struct scaler own = {0};
 	int ret = 0;
 
+	if (o->scaler)
+		ret = scaler_parse(o->scaler, strlen(o->scaler), arguments->model, &own, why);
+	*s = own;
 	if (arguments->scaler)
 		ret = scaler_read(arguments->scaler, s, why);
-	else if (o->scaler)
-		ret = scaler_parse(o->scaler, strlen(o->scaler), arguments->model, s, why);
 	if (!ret && arguments->features)
 		ret = scaler_set_features(s, arguments->features, "--features", why);
 	if (!ret && arguments->classes)
@@ -135,6 +136,7 @@ static int gather_scaler(const struct arguments *arguments, struct import *in, s
 	if (s->nr_values && s->nr_values != nr_features)
 		return fault_set(why, EINVAL, "%s: %u inputs, but the scaler is for %u",
 				 arguments->model, nr_features, s->nr_values);
+	in->other_inputs = o->standardises || !scaler_same_inputs(s, &own);
 	if (o->standardises)
 		scaler_then(s, nr_features, o->mean, o->scale);
 	return 0;
@@ -159,7 +161,7 @@ static int find_limits(const struct arguments *arguments, struct import *in, str
 		calibrate(t, &in->data, parts);
 		free(parts);
 		in->limits = "--data";
-	} else if (t->network.nr_layers > 1 && t->network.limit[0] > 0.0) {
+	} else if (t->network.nr_layers > 1 && t->network.limit[0] > 0.0 && !in->other_inputs) {
 		in->limits = "the file";
 	} else {
 		calibrate_bounds(t);

@@ -207,9 +207,7 @@ static error_t train_parse(int key, char *arg, struct argp_state *state)
 		arguments->output = arg;
 		return 0;
 	case KEY_NAME:
-		if (!*arg || strlen(arg) >= MODEL_NAME_LEN)
-			argp_error(state, "a name has 1 to %d bytes", MODEL_NAME_LEN - 1);
-		arguments->name = arg;
+		arguments->name = name_argument(state, arg);
 		return 0;
 	case KEY_GENERATION:
 		arguments->generation = number_argument(state, arg, 0, UINT64_MAX);

@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input.h"
 #include "network.h"
 #include "output.h"
 
-#define FLOAT_FILE_MAX (1L << 20)
+#define FLOAT_FILE_MAX (1U << 20)
 
 void network_forward(const struct network *n, const double *inputs,
 		     const double (*keep)[MODEL_HIDDEN_MAX], struct activations *a)
@@ -164,23 +165,16 @@ static int network_from_json(const cJSON *json, struct network *n, const struct 
 
 int network_read(const char *path, struct network *n, const struct model *model, struct fault *why)
 {
-	char *text = malloc(FLOAT_FILE_MAX), checksum[17];
-	FILE *file = fopen(path, "re");
+	char *text, checksum[17];
 	const cJSON *item;
 	cJSON *json;
 	size_t size;
-	int ret = 0;
+	int ret;
 
-	if (!file || !text) {
-		ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	size = fread(text, 1, FLOAT_FILE_MAX, file);
-	if (ferror(file)) {
-		ret = fault_set(why, EIO, "%s: cannot be read", path);
-		goto out;
-	}
-	json = size < FLOAT_FILE_MAX ? cJSON_ParseWithLength(text, size) : NULL;
+	ret = input_read(path, FLOAT_FILE_MAX, "a network", &text, &size, why);
+	if (ret)
+		return ret;
+	json = cJSON_ParseWithLength(text, size);
 	item = cJSON_GetObjectItemCaseSensitive(json, "model_checksum");
 	checksum_text(model, checksum);
 	if (!json)
@@ -190,9 +184,6 @@ int network_read(const char *path, struct network *n, const struct model *model,
 	else if (network_from_json(json, n, model))
 		ret = fault_set(why, EINVAL, "%s: layers are not those of the model", path);
 	cJSON_Delete(json);
-out:
-	if (file)
-		fclose(file);
 	free(text);
 	return ret;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input.h"
 #include "onnx.h"
 #include "onnx.pb-c.h"
 #include "onnx_properties.h"
@@ -736,29 +737,15 @@ out:
 
 int onnx_read(const char *path, struct onnx *o, struct fault *why)
 {
-	uint8_t *bytes = malloc(FILE_MAX);
-	FILE *file = fopen(path, "re");
+	char *bytes;
 	size_t size;
 	int ret;
 
 	memset(o, 0, sizeof(*o));
-	if (!file || !bytes) {
-		ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	errno = 0;
-	size = fread(bytes, 1, FILE_MAX, file);
-	if (ferror(file))
-		ret = fault_set(why, errno ? errno : EIO, "%s: %s", path,
-				strerror(errno ? errno : EIO));
-	else if (size == FILE_MAX)
-		ret = fault_set(why, EFBIG, "%s: %u bytes or more: too large for such a network",
-				path, FILE_MAX);
-	else
-		ret = onnx_parse(path, bytes, size, o, why);
-out:
-	if (file)
-		fclose(file);
+	ret = input_read(path, FILE_MAX, "such a network", &bytes, &size, why);
+	if (ret)
+		return ret;
+	ret = onnx_parse(path, (const uint8_t *)bytes, size, o, why);
 	free(bytes);
 	return ret;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../loader/names.h"
+#include "input.h"
 #include "output.h"
 #include "scaler.h"
 #include "train.h"
@@ -200,27 +201,14 @@ out:
 
 int scaler_read(const char *path, struct scaler *s, struct fault *why)
 {
-	char *text = malloc(SCALER_FILE_MAX);
-	FILE *file = fopen(path, "re");
+	char *text;
 	size_t size;
 	int ret;
 
-	if (!file || !text) {
-		ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	errno = 0;
-	size = fread(text, 1, SCALER_FILE_MAX, file);
-	if (ferror(file))
-		ret = fault_set(why, errno ? errno : EIO, "%s: %s", path,
-				strerror(errno ? errno : EIO));
-	else if (size == SCALER_FILE_MAX)
-		ret = fault_set(why, EFBIG, "%s: too large for a scaler", path);
-	else
-		ret = scaler_parse(text, size, path, s, why);
-out:
-	if (file)
-		fclose(file);
+	ret = input_read(path, SCALER_FILE_MAX, "a scaler", &text, &size, why);
+	if (ret)
+		return ret;
+	ret = scaler_parse(text, size, path, s, why);
 	free(text);
 	return ret;
 }
@@ -279,6 +267,22 @@ int scaler_write(const char *path, const struct scaler *s, struct fault *why)
 }
 
 /* --- arithmetic ------------------------------------------------------------------------------- */
+
+bool scaler_same_inputs(const struct scaler *a, const struct scaler *b)
+{
+	unsigned int i;
+
+	if (a->nr_features != b->nr_features || a->nr_values != b->nr_values)
+		return false;
+	for (i = 0; i < a->nr_features; i++)
+		if (a->feature[i] != b->feature[i])
+			return false;
+	for (i = 0; i < a->nr_values; i++)
+		if (a->transform[i] != b->transform[i] || a->mean[i] != b->mean[i] ||
+		    a->scale[i] != b->scale[i])
+			return false;
+	return true;
+}
 
 void scaler_then(struct scaler *s, unsigned int nr, const double *mean, const double *scale)
 {

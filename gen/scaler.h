@@ -48,6 +48,8 @@ int scaler_write(const char *path, const struct scaler *s, struct fault *why);
 int scaler_set_features(struct scaler *s, char *names, const char *where, struct fault *why);
 int scaler_set_classes(struct scaler *s, char *names, const char *where, struct fault *why);
 
+bool scaler_same_inputs(const struct scaler *a, const struct scaler *b);
+
 /* A network's own standardisation of what the scaler gives: (x - mean) / scale. */
 void scaler_then(struct scaler *s, unsigned int nr, const double *mean, const double *scale);
 

@@ -81,6 +81,12 @@ is "$(right bounds.bin)" "$(right m.bin)" 'and by bounds the answers are the sam
 sed '/"bpfahead.weights"/,/value/s/value: "[^"]*"/value: "0123456789abcdef"/' m.txt | encode >other.onnx
 like "$("$BPFAHEAD_GEN" import other.onnx -o other.bin)" 'from bounds' \
 	'ranges of other weights are not believed'
+# Other inputs: neither does what was measured with the old ones.
+jq '.scale[0] *= 2' m.scaler.json >twice.json
+like "$("$BPFAHEAD_GEN" import m.onnx --scaler twice.json -o other.bin)" 'from bounds' \
+	'nor are ranges of other inputs'
+like "$("$BPFAHEAD_GEN" import m.onnx --scaler m.scaler.json --classes mixed,random,sequential \
+	-o other.bin)" 'from the file' 'the same inputs are the same, whatever the classes are called'
 sed -e '/"bpfahead.generation"/,/value/s/value: "42"/value: "x42"/' \
 	-e '/"bpfahead.name"/,/value/s/value: "there"/value: "a\\nb"/' m.txt | encode >odd.onnx
 quietly "$BPFAHEAD_GEN" import odd.onnx -o odd.bin
