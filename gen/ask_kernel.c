@@ -159,11 +159,6 @@ void kernel_recorded(const struct model *model, const struct dataset *d, const u
 	}
 }
 
-static double percent(size_t part, size_t whole)
-{
-	return whole ? 100.0 * (double)part / (double)whole : 0.0;
-}
-
 void kernel_print(FILE *out, const struct kernel_answers *k)
 {
 	if (k->nr_asked)

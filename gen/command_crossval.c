@@ -450,11 +450,6 @@ static int do_work(struct work *work, struct evaluation *sum, struct fault *why)
 
 /* --- by groups ------------------------------------------------------------------------------- */
 
-static double percent(size_t part, size_t whole)
-{
-	return whole ? 100.0 * (double)part / (double)whole : 0.0;
-}
-
 static void count_groups(const struct dataset *d, const struct answer *answers, struct groups *g)
 {
 	size_t k;

@@ -80,37 +80,27 @@ static int read_header(struct table *t, struct fault *why)
 {
 	char *fields[CSV_COLUMNS_MAX];
 	unsigned int i, k;
+	size_t size;
 	int ret;
 
-	ret = csv_line(&t->csv, why);
+	ret = csv_header(&t->csv, fields, why);
 	if (ret < 0)
 		return ret;
-	if (!ret)
-		return fault_set(why, EINVAL, "%s: empty file", t->csv.path);
-	t->names = strdup(t->csv.text);
+	t->nr_columns = (unsigned int)ret;
+	/* The line is overwritten by the next one. */
+	size = (size_t)(fields[ret - 1] - t->csv.text) + strlen(fields[ret - 1]) + 1;
+	t->names = malloc(size);
 	if (!t->names)
 		return fault_set(why, ENOMEM, "%s: out of memory", t->csv.path);
-	t->nr_columns = csv_split(&t->csv, fields);
-	if (t->nr_columns > CSV_COLUMNS_MAX)
-		return fault_set(why, EINVAL, "%s:1: more than %d columns", t->csv.path,
-				 CSV_COLUMNS_MAX);
+	memcpy(t->names, t->csv.text, size);
 	for (i = 0; i < t->nr_columns; i++)
 		t->name[i] = t->names + (fields[i] - t->csv.text);
-	for (i = 1; i < t->nr_columns; i++)
-		t->names[fields[i] - t->csv.text - 1] = '\0';
 	for (k = 0; k < NR_NEEDED; k++) {
-		t->at[k] = CSV_COLUMNS_MAX;
-		for (i = 0; i < t->nr_columns; i++) {
-			if (strcmp(t->name[i], needed_names[k]) != 0)
-				continue;
-			if (t->at[k] != CSV_COLUMNS_MAX)
-				return fault_set(why, EINVAL, "%s:1: column %s appears twice",
-						 t->csv.path, needed_names[k]);
-			t->at[k] = i;
-		}
-		if (t->at[k] == CSV_COLUMNS_MAX)
-			return fault_set(why, EINVAL, "%s:1: no column %s", t->csv.path,
-					 needed_names[k]);
+		ret = csv_find(&t->csv, fields, t->nr_columns, needed_names[k], &t->at[k], why);
+		if (ret == -ENOENT)
+			fault_set(why, EINVAL, "%s:1: no column %s", t->csv.path, needed_names[k]);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }

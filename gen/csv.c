@@ -92,6 +92,39 @@ unsigned int csv_split(struct csv *csv, char **fields)
 	return rest ? CSV_COLUMNS_MAX + 1 : nr;
 }
 
+int csv_header(struct csv *csv, char **fields, struct fault *why)
+{
+	int ret = csv_line(csv, why);
+	unsigned int nr;
+
+	if (ret < 0)
+		return ret;
+	if (!ret)
+		return fault_set(why, EINVAL, "%s: empty file", csv->path);
+	nr = csv_split(csv, fields);
+	if (nr > CSV_COLUMNS_MAX)
+		return fault_set(why, EINVAL, "%s:1: more than %d columns", csv->path,
+				 CSV_COLUMNS_MAX);
+	return (int)nr;
+}
+
+int csv_find(const struct csv *csv, char *const *fields, unsigned int nr, const char *name,
+	     unsigned int *at, struct fault *why)
+{
+	unsigned int i;
+
+	*at = nr;
+	for (i = 0; i < nr; i++) {
+		if (strcmp(fields[i], name) != 0)
+			continue;
+		if (*at != nr)
+			return fault_set(why, EINVAL, "%s:1: column %s appears twice", csv->path,
+					 name);
+		*at = i;
+	}
+	return *at == nr ? -ENOENT : 0;
+}
+
 void csv_close(struct csv *csv)
 {
 	if (csv->file)

@@ -28,6 +28,13 @@ int csv_open(struct csv *csv, const char *path, struct fault *why);
 /* One line into csv->text. 1: a line, 0: end of file, or -errno. */
 int csv_line(struct csv *csv, struct fault *why);
 
+/* The first line, cut up. Returns the number of columns or -errno. */
+int csv_header(struct csv *csv, char **fields, struct fault *why);
+
+/* Where one of @nr columns stands. 0, -ENOENT: nowhere, or -EINVAL with a fault: twice. */
+int csv_find(const struct csv *csv, char *const *fields, unsigned int nr, const char *name,
+	     unsigned int *at, struct fault *why);
+
 /*
  * Splits csv->text at its commas, in place. Returns the number of fields;
  * CSV_COLUMNS_MAX + 1 for more than CSV_COLUMNS_MAX.

@@ -71,15 +71,10 @@ static int read_header(struct reader *r, uint32_t needed, uint32_t *features, st
 	unsigned int i;
 	int ret;
 
-	ret = csv_line(&r->csv, why);
+	ret = csv_header(&r->csv, fields, why);
 	if (ret < 0)
 		return ret;
-	if (!ret)
-		return fault_set(why, EINVAL, "%s: empty file", r->csv.path);
-	r->nr_columns = csv_split(&r->csv, fields);
-	if (r->nr_columns > CSV_COLUMNS_MAX)
-		return fault_set(why, EINVAL, "%s:1: more than %d columns", r->csv.path,
-				 CSV_COLUMNS_MAX);
+	r->nr_columns = (unsigned int)ret;
 	for (i = 0; i < r->nr_columns; i++) {
 		int column = column_from_name(fields[i]);
 

@@ -106,7 +106,7 @@ void evaluate(const struct model *model, const struct dataset *d, const uint8_t 
 	}
 }
 
-static double percent(size_t part, size_t whole)
+double percent(size_t part, size_t whole)
 {
 	return whole ? 100.0 * (double)part / (double)whole : 0.0;
 }

@@ -55,6 +55,8 @@ void evaluate(const struct model *model, const struct dataset *d, const uint8_t 
 	      enum part part, const struct network *network, struct answer *answers,
 	      struct evaluation *e);
 
+double percent(size_t part, size_t whole); /* 0 of nothing */
+
 /* Is it the same to a user of the classic three names? */
 bool same_classic(unsigned int a, unsigned int b);
 

@@ -44,29 +44,19 @@ void run_field(const char *run, enum run_field field, const char **text, size_t 
 static int read_header(struct table *t, struct fault *why)
 {
 	char *fields[CSV_COLUMNS_MAX];
-	unsigned int i, k;
+	unsigned int at, k;
 	int ret;
 
-	ret = csv_line(&t->csv, why);
+	ret = csv_header(&t->csv, fields, why);
 	if (ret < 0)
 		return ret;
-	if (!ret)
-		return fault_set(why, EINVAL, "%s: empty file", t->csv.path);
-	t->nr_columns = csv_split(&t->csv, fields);
-	if (t->nr_columns > CSV_COLUMNS_MAX)
-		return fault_set(why, EINVAL, "%s:1: more than %d columns", t->csv.path,
-				 CSV_COLUMNS_MAX);
+	t->nr_columns = (unsigned int)ret;
 	for (k = 0; k < NR_METADATA; k++) {
-		t->at[k] = -1;
-		for (i = 0; i < t->nr_columns; i++) {
-			if (strcmp(fields[i], columns[k].name) != 0)
-				continue;
-			if (t->at[k] >= 0)
-				return fault_set(why, EINVAL, "%s:1: column %s appears twice",
-						 t->csv.path, columns[k].name);
-			t->at[k] = (int)i;
-		}
-		if (t->at[k] < 0 && columns[k].required)
+		ret = csv_find(&t->csv, fields, t->nr_columns, columns[k].name, &at, why);
+		t->at[k] = ret ? -1 : (int)at;
+		if (ret == -EINVAL)
+			return ret;
+		if (ret && columns[k].required)
 			return fault_set(why, EINVAL, "%s:1: no column %s", t->csv.path,
 					 columns[k].name);
 	}

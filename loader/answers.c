@@ -31,7 +31,6 @@ void answers_start(struct answers *a, const struct maps *maps, const char *label
 	unsigned int slot;
 
 	memset(a, 0, sizeof(*a));
-	a->label = label;
 	a->class_id = class_from_name(label);
 	a->judged = a->class_id >= 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -13,7 +13,6 @@
 struct answers {
 	bool judged; /* the label names a class */
 	int class_id;
-	const char *label;
 	__u64 since_ns; /* earlier windows are partly of another pattern */
 	unsigned long windows;
 	struct {
