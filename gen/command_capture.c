@@ -58,6 +58,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 		if (option->key != key)
 			continue;
+		if (key == 'l' && arguments->list)
+			return 0; /* any number fits into one word: the room is for one */
 		snprintf(name, sizeof(names[0]), "--%s", option->name);
 		arguments->argv[arguments->argc++] = name;
 		if (option->arg)
