@@ -14,6 +14,8 @@
 # Needs root. Changes no device but its own; everything goes away when the script ends.
 set -euo pipefail
 export LC_ALL=C
+export PATH=$PATH:/usr/sbin:/sbin # mkfs and losetup, where a user does not look
+unset CDPATH
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 table=$here/workloads
@@ -52,6 +54,7 @@ declare -A sectors  # of the batch under way: profile -> sectors read before
 no_windows=0
 
 work=
+locked= # 1: what is unfinished in DIR is ours
 pins=/sys/fs/bpf/bpfahead-capture-$$ # bpffs takes no dot
 cgroup_root=/sys/fs/cgroup
 runner=
@@ -103,7 +106,7 @@ parse_arguments() {
 		--list) list=1; shift; continue ;;
 		--help) usage; exit 0 ;;
 		esac
-		(($# > 1)) || wrong "$1 needs a value"
+		[[ ${2-} ]] || wrong "$1 needs a value"
 		case $1 in
 		--dir) dir=$2 ;;
 		--device-profile) profiles+=("$2") ;;
@@ -120,13 +123,23 @@ parse_arguments() {
 	done
 }
 
+known() { # NAME in the keys that follow
+	local name=$1 key
+	shift
+	for key; do
+		[[ $key != "$name" ]] || return 0
+	done
+	return 1
+}
+
 check_arguments() {
-	local setting profile name tool
+	local setting profile name tool words
 	[[ $dir ]] || wrong "--dir is missing"
 	number --seconds "$seconds" 3600
 	[[ ! $runs ]] || number --runs "$runs" 100
 	[[ ! $size ]] || number --size "$size" 65536
-	for setting in $settings; do
+	read -ra words <<<"$settings"
+	for setting in "${words[@]}"; do
 		number --settings "$setting" 65536
 	done
 	case $set in
@@ -137,19 +150,20 @@ check_arguments() {
 	esac
 	((${#profiles[@]})) || profiles=(cloud hdd fast zram)
 	for profile in "${profiles[@]}"; do
-		[[ ${profile_table[$profile]:-} ]] ||
+		known "$profile" "${!profile_table[@]}" ||
 			wrong "--device-profile is hdd, cloud, fast or zram, not '$profile'"
 	done
 	mapfile -t profiles < <(printf '%s\n' "${profiles[@]}" | sort -u)
-	for name in ${only//,/ }; do
-		[[ ${label[$name]:-} ]] || wrong "no workload is called '$name' (--list shows them)"
+	IFS=, read -ra words <<<"$only"
+	for name in "${words[@]}"; do
+		known "$name" "${names[@]}" || wrong "no workload is called '$name' (--list shows them)"
 	done
 	((EUID == 0)) || die "root is needed for loop devices, cgroups and BPF"
 	for tool in fio losetup mkfs.ext4 fallocate mountpoint awk; do
 		command -v "$tool" >/dev/null || die "$tool is not installed"
 	done
 	for tool in "$bpfahead" "$gen"; do
-		[[ -x $tool ]] || die "$tool is not there"
+		[[ -f $tool && -x $tool ]] || die "$tool is no program"
 	done
 }
 
@@ -160,6 +174,7 @@ read_table() {
 	while read -r name a b c d rest; do
 		[[ $name && $name != \#* ]] || continue
 		[[ $rest ]] || die "$table: $name: too few fields"
+		classic_name "$a" >/dev/null
 		names+=("$name")
 		label[$name]=$a family[$name]=$b where[$name]=$c memory[$name]=$d
 		options[$name]=$rest
@@ -301,12 +316,14 @@ remove_devices() {
 		done <"$item/cgroup.procs" || true
 	done
 	for item in "${mounts[@]}"; do
+		mountpoint -q "$item" || continue
 		umount "$item" 2>/dev/null || { sleep 0.5; umount -l "$item"; } || true
 	done
 	for item in "${loops[@]}"; do
-		losetup -d "$item" || true
+		[[ ! $item ]] || losetup -d "$item" || true
 	done
 	for item in "${zrams[@]}"; do
+		[[ $item ]] || continue
 		for ((i = 0; i < 20; i++)); do
 			! { echo "$item" >/sys/class/zram-control/hot_remove; } 2>/dev/null || break
 			sleep 0.1
@@ -326,25 +343,31 @@ remove_devices() {
 cleanup() {
 	# A child that gets a signal between its fork and its exec still has these traps.
 	[[ $BASHPID == "$$" ]] || return 0
-	trap '' INT TERM
+	trap '' INT TERM HUP
 	trap - EXIT
 	end_progress
 	stop "${children[@]}"
 	remove_devices
 	[[ ! -d $pins ]] || rmdir "$pins" 2>/dev/null || true
 	[[ ! $work ]] || rm -rf --one-file-system "$work"
-	rm -f "$dir"/.*.part || true
+	[[ ! $locked ]] || rm -f "$dir"/.*.part || true
 }
+
 # --- what there is to do -------------------------------------------------------------------
 
 # A batch is a workload at a setting, on the devices of one kind at the same time.
 read_metadata() {
-	local time run rest
+	local head time run rest
 	finished=()
 	[[ -f $dir/metadata.csv ]] || return 0
-	while IFS=, read -r time run rest; do
-		[[ ! -f $dir/$run.csv ]] || finished[$run]=$time
-	done <"$dir/metadata.csv"
+	{
+		IFS= read -r head || true
+		[[ $head == "$metadata_head" ]] ||
+			die "$dir/metadata.csv is of another capture: not its columns"
+		while IFS=, read -r time run rest; do
+			[[ ! $run || ! -f $dir/$run.csv ]] || finished[$run]=$time
+		done
+	} <"$dir/metadata.csv"
 }
 
 wanted() { # NAME SET KIND
@@ -431,8 +454,8 @@ make_groups() { # PROFILE
 		die "no block controller in $cgroup_root"
 	fi
 	for path in ${groups_of[$1]}; do
-		mkdir "$path" || die "$path cannot be made"
-		groups+=("$path")
+		groups+=("$path") # first: a signal may come in between
+		checked "$path" mkdir "$path"
 	done
 }
 
@@ -447,18 +470,27 @@ throttle() { # PROFILE IOPS BYTES
 }
 
 limit_memory() { # PROFILE MB|-
-	local path=${groups_of[$1]##* } mb=$2 most=$((big_mb[$1] / 2))
+	local path=${groups_of[$1]##* } mb=$2 most=$((big_mb[$1] / 2)) file i
 	[[ $mb != - || $1 != zram ]] || mb=$raw_memory
 	if [[ $mb != - ]]; then
 		((mb <= most)) || mb=$most
 		((mb >= 32)) || mb=32
 	fi
 	if [[ -f $path/memory.limit_in_bytes ]]; then
-		[[ $mb != - ]] && echo "${mb}M" >"$path/memory.limit_in_bytes" ||
-			echo -1 >"$path/memory.limit_in_bytes"
+		[[ $mb == - ]] && mb=-1 || mb+=M
+		file=$path/memory.limit_in_bytes
 	elif [[ -f $path/memory.max ]]; then
-		[[ $mb != - ]] && echo "${mb}M" >"$path/memory.max" || echo max >"$path/memory.max"
+		[[ $mb == - ]] && mb=max || mb+=M
+		file=$path/memory.max
+	else
+		return 0
 	fi
+	# Cgroup v1 refuses a limit below what it cannot take back at once, such as pages under I/O.
+	for ((i = 0; i < 50; i++)); do
+		! { echo "$mb" >"$file"; } 2>"$work/error" || return 0
+		sleep 0.1
+	done
+	die "$file: $(tail -n 1 "$work/error")"
 }
 
 checked() { # MESSAGE COMMAND...: the command's own last line says why
@@ -490,9 +522,10 @@ make_loop_device() { # PROFILE
 	fi
 	files=$(scaled 800 "$big")
 	checked "$image" fallocate -l $(((big + 8 * small + files) * 21 / 20 + 64))M "$image"
-	device=$(losetup --find --show --direct-io=on "$image" 2>"$work/error") ||
+	# At once, so that no signal comes in between.
+	loops+=("$(losetup --find --show --direct-io=on "$image" 2>"$work/error")") ||
 		die "losetup: $(tail -n 1 "$work/error")"
-	loops+=("$device")
+	device=${loops[-1]}
 	node[$1]=${device#/dev/}
 	number[$1]=$(<"/sys/class/block/${node[$1]}/dev")
 	big_mb[$1]=$big
@@ -501,8 +534,8 @@ make_loop_device() { # PROFILE
 	checked "mkfs.ext4 $device" mkfs.ext4 -q -m 0 -N 65536 \
 		-E nodiscard,lazy_itable_init=0,lazy_journal_init=0 "$device"
 	mkdir "$mount"
-	checked "mount $device" mount -o noatime "$device" "$mount"
 	mounts+=("$mount")
+	checked "mount $device" mount -o noatime "$device" "$mount"
 	fill "$mount/big" "$big"
 	for i in {0..7}; do
 		fill "$mount/s.$i" "$small"
@@ -520,8 +553,8 @@ make_zram_device() {
 	local n big device
 	read -r _ _ big _ <<<"${profile_table[zram]}"
 	big=${size:-$big}
-	n=$(</sys/class/zram-control/hot_add)
-	zrams+=("$n")
+	zrams+=("$(</sys/class/zram-control/hot_add)")
+	n=${zrams[-1]}
 	device=/dev/zram$n
 	echo "${big}M" >"/sys/block/zram$n/disksize"
 	node[zram]=zram$n
@@ -809,10 +842,12 @@ drop_zram_if_absent() {
 
 open_dir() {
 	local lock
+	[[ $dir == /* ]] || dir=./$dir # a name may begin with a dash
 	mkdir -p "$dir/jobs" 2>"$work/error" || die "$(tail -n 1 "$work/error")"
 	dir=$(cd "$dir" && pwd)
 	exec {lock}<"$dir"
 	flock --nonblock "$lock" || die "another capture records into $dir"
+	locked=1
 }
 
 main() {

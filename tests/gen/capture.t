@@ -138,12 +138,27 @@ refuses 2 "--device-profile is .*, not 'ssd'" --dir "$T/new" --device-profile ss
 refuses 2 "--settings wants a number .*, not '0'" --dir "$T/new" --settings '16 0'
 refuses 2 "--seconds wants a number .*, not '-1'" --dir "$T/new" --seconds -1
 refuses 2 "no workload is called 'nope'" --dir "$T/new" --only seq4k,nope
+refuses 2 "no workload is called '@'" --dir "$T/new" --only @
+refuses 2 "--settings wants a number .*, not '\*'" --dir "$T/new" --settings '*'
+refuses 2 '--only needs a value' --dir "$T/new" --only ''
+refuses 1 "$T is no program" --dir "$T/new" --bpfahead "$T"
 refuses 2 "--set is record, buffered or all" --dir "$T/new" --set some
 refuses 2 "only options, not 'more'" --dir "$T/new" more
 refuses 1 'metadata\.csv.*: Not a directory' --dir "$D/metadata.csv/x" --only seq4k
 out=$(setpriv --reuid 65534 --clear-groups "$BPFAHEAD_GEN" capture --dir "$T/new" 2>&1)
 is "$? $out" '1 bpfahead-gen: capture: root is needed for loop devices, cgroups and BPF' 'wants root'
 ok 'none of that made a directory' test ! -e "$T/new"
+mkdir "$T/foreign"
+echo run,label >"$T/foreign/metadata.csv"
+refuses 1 'foreign/metadata\.csv is of another capture' --dir "$T/foreign" --only seq4k
+mkdir "$T/busy"
+touch "$T/busy/.run.csv.part"
+exec {lock}<"$T/busy"
+flock --nonblock "$lock"
+refuses 1 'another capture records into ' --dir "$T/busy" --only seq4k
+exec {lock}<&-
+ok 'what the other one is at stays' test -e "$T/busy/.run.csv.part"
+ok 'an option as often as it fits' quietly "$BPFAHEAD_GEN" capture "-$(printf '%1000s' '' | tr ' ' l)"
 is "$("$BPFAHEAD_GEN" capture --list | awk '$1 == "mmapscan512k" { print $2, $3 }')" \
 	'long-runs mmapscan-long' '--list shows the table'
 
