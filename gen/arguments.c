@@ -32,7 +32,12 @@ double fraction_argument(struct argp_state *state, const char *text, double high
 
 const char *name_argument(struct argp_state *state, const char *text)
 {
-	if (!*text || strlen(text) >= MODEL_NAME_LEN)
-		argp_error(state, "a name has 1 to %d bytes", MODEL_NAME_LEN - 1);
+	const char *c = text;
+
+	while (*c >= ' ' && *c <= '~')
+		c++;
+	if (!*text || *c || strlen(text) >= MODEL_NAME_LEN)
+		argp_error(state, "a name has 1 to %d printable ASCII characters",
+			   MODEL_NAME_LEN - 1);
 	return text;
 }

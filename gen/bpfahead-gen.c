@@ -94,9 +94,15 @@ int main(int argc, char **argv)
 	};
 	struct main_arguments arguments = {0};
 	char *name;
-	int ret;
+	int ret, i;
 
 	argp_err_exit_status = EXIT_USAGE;
+	for (i = 1; i < argc; i++) {
+		if (!*argv[i]) { /* as out of a variable that was not set */
+			fprintf(stderr, "bpfahead-gen: argument %d is empty\n", i);
+			return EXIT_USAGE;
+		}
+	}
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments))
 		return EXIT_USAGE;
 	if (asprintf(&name, "bpfahead-gen %s", arguments.command->name) < 0)

@@ -72,6 +72,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static error_t parse_eval(int key, char *arg, struct argp_state *state)
+{
+	const struct arguments *arguments = state->input;
+
+	if (key != ARGP_KEY_END)
+		return parse(key, arg, state);
+	if (arguments->nr_files < 2)
+		argp_error(state, arguments->nr_files ? "no DATA.csv or DIR" : "no MODEL.bin");
+	if (arguments->part_given && !arguments->split_path)
+		argp_error(state, "--part is one of a --split");
+	return 0;
+}
+
+static error_t parse_info(int key, char *arg, struct argp_state *state)
+{
+	const struct arguments *arguments = state->input;
+
+	if (key != ARGP_KEY_END)
+		return parse(key, arg, state);
+	if (arguments->nr_files != 1)
+		argp_error(state, "one MODEL.bin at a time");
+	return 0;
+}
+
 static int read_model(const char *path, struct model *model, struct fault *why)
 {
 	const char *reason = model_read(path, model);
@@ -88,7 +112,6 @@ static int print_json(const struct model *model, const struct evaluation *e,
 	char checksum[17];
 
 	kernel_add_json(json, k);
-
 	snprintf(checksum, sizeof(checksum), "%016" PRIx64, (uint64_t)model->header.checksum);
 	cJSON_AddStringToObject(json, "model_checksum", checksum);
 	return print_json_object(stdout, json, why);
@@ -170,7 +193,7 @@ int command_eval(int argc, char **argv)
 	};
 	static const struct argp argp = {
 		.options = options,
-		.parser = parse,
+		.parser = parse_eval,
 		.args_doc = "MODEL.bin DATA.csv|DIR...",
 		.doc = "Say how a model classifies recorded windows, computed by the kernel's own "
 		       "integer code.",
@@ -183,10 +206,6 @@ int command_eval(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
 		return EXIT_USAGE;
-	if (arguments.nr_files < 2 || (arguments.part_given && !arguments.split_path)) {
-		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
-		return EXIT_USAGE;
-	}
 	network = calloc(1, sizeof(*network));
 	ret = network ? evaluate_files(&arguments, &d, network, &why) :
 			fault_set(&why, ENOMEM, "out of memory");
@@ -277,7 +296,7 @@ int command_info(int argc, char **argv)
 	};
 	static const struct argp argp = {
 		.options = options,
-		.parser = parse,
+		.parser = parse_info,
 		.args_doc = "MODEL.bin",
 		.doc = "Show a model file; - reads standard input.",
 	};
@@ -287,10 +306,6 @@ int command_info(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
 		return EXIT_USAGE;
-	if (arguments.nr_files != 1) {
-		argp_help(&argp, stderr, ARGP_HELP_STD_ERR, argv[0]);
-		return EXIT_USAGE;
-	}
 	if (read_model(arguments.files[0], &model, &why))
 		return failed(&why);
 	if (arguments.hex)

@@ -128,6 +128,7 @@ static error_t training_parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_VALIDATION:
 		arguments->validation = fraction_argument(state, arg, 1.0);
+		arguments->validation_given = true;
 		options->run_all = arguments->validation == 0.0;
 		return 0;
 	default:
@@ -230,6 +231,10 @@ static error_t train_parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "no DATA.csv or DIR");
 		if (!arguments->output)
 			argp_error(state, "no -o MODEL.bin");
+		if (arguments->split_path && arguments->training.validation_given &&
+		    !arguments->training.options.run_all)
+			argp_error(state, "--split says which runs validate: --validation can only "
+					  "be 0, to run all epochs");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -239,13 +244,14 @@ static error_t train_parse(int key, char *arg, struct argp_state *state)
 void name_of_file(const char *path, char name[MODEL_NAME_LEN])
 {
 	const char *slash = strrchr(path, '/');
-	size_t length;
+	size_t length, i;
 
 	path = slash ? slash + 1 : path;
 	length = strcspn(path, ".");
 	if (length >= MODEL_NAME_LEN)
 		length = MODEL_NAME_LEN - 1;
-	memcpy(name, path, length);
+	for (i = 0; i < length; i++)
+		name[i] = path[i] < ' ' || path[i] > '~' ? '_' : path[i];
 	name[length] = '\0';
 }
 

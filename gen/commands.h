@@ -29,6 +29,7 @@ int command_info(int argc, char **argv);
 struct training_arguments {
 	struct train_options options;
 	double validation; /* share of the runs of each class */
+	bool validation_given;
 };
 
 extern const struct argp training_argp;
@@ -52,7 +53,7 @@ int read_recordings(struct dataset *d, struct metadata *m, char **paths, unsigne
 int read_files(struct dataset *d, char **paths, unsigned int nr, uint32_t needed,
 	       struct fault *why);
 
-/* "dir/default.bin" -> "default", cut to what a header holds. */
+/* "dir/default.bin" -> "default", made fit for a header. */
 void name_of_file(const char *path, char name[MODEL_NAME_LEN]);
 
 /* Prints the line of a fault and returns EXIT_INPUT. */

@@ -295,11 +295,19 @@ ok 'is one afterwards, to the new file' cmp "$(readlink link.csv)" plain.csv
 for arguments in 'dataset all.csv.gz' 'dataset' 'dataset all.csv.gz -o x.csv --seed 3' \
 	'dataset all.csv.gz --split-out x.csv --test 1' 'dataset all.csv.gz --split-out x.csv --test 0.6 --validation 0.5' \
 	'eval m.bin all.csv.gz --part test' 'eval m.bin all.csv.gz --split split.csv --part exam' \
+	'train all.csv.gz --split split.csv --validation 0.3 -o x.bin' 'eval m.bin' 'info m.bin m.bin' \
 	'crossval all.csv.gz --by nonsense' 'crossval all.csv.gz --jobs 0' 'crossval all.csv.gz --split run --cost'; do
 	read -r -a words <<<"$arguments"
 	"$BPFAHEAD_GEN" "${words[@]}" >out 2>err
 	is $? 2 "usage error: $arguments"
+	like "$(head -1 err)" '^bpfahead-gen [a-z]*: [^ ]+ ' "which is named: $arguments"
 done
+"$BPFAHEAD_GEN" train all.csv.gz -o '' >out 2>err
+is "$? $(<err)" '2 bpfahead-gen: argument 4 is empty' 'an empty argument is a usage error'
+"$BPFAHEAD_GEN" train all.csv.gz -o x.bin --name $'a\nb' >out 2>err
+is $? 2 'a name that no model may have is a usage error'
+ok 'a file name that no model may have' "$BPFAHEAD_GEN" train all.csv.gz -o modèle.bin --epochs 1 >out
+is "$("$BPFAHEAD_GEN" info modèle.bin | sed -n 's/^name: //p')" 'mod__le' 'becomes one that it may'
 is "$(find . -name 'full.??????' -o -name 'rec.??????' -o -name '*.csv.??????' -o -name '*.gz.??????' -o -name '*.bin.??????')" '' \
 	'no temporary files are left'
 
