@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "evaluate.h"
 #include "ask_kernel.h"
+#include "scaler.h"
 #include "split.h"
 
 enum option_key {
@@ -248,7 +249,6 @@ static void print_layers(const struct model *model)
 
 static void print_model(const char *path, const struct model *model)
 {
-	static const char *const transforms[] = {"linear", "log2"};
 	const struct model_header *h = &model->header;
 	char sources[64];
 	unsigned int i;
@@ -270,7 +270,7 @@ static void print_model(const char *path, const struct model *model)
 		const struct model_input *in = &h->inputs[i];
 
 		printf("input %u: %s(%u) %s, offset %lld, pre_shift %u, scale %d\n", i,
-		       feature_name(in->feature), in->feature, transforms[in->transform],
+		       feature_name(in->feature), in->feature, transform_names[in->transform],
 		       (long long)in->offset, in->pre_shift, in->scale);
 	}
 	print_layers(model);

@@ -16,6 +16,7 @@
 #include "evaluate.h"
 #include "output.h"
 #include "quantise.h"
+#include "scaler.h"
 #include "split.h"
 
 enum option_key {
@@ -72,22 +73,13 @@ static void hidden_argument(struct argp_state *state, char *text, struct train_o
 
 static void features_argument(struct argp_state *state, char *text, struct train_options *options)
 {
-	char *rest = text, *item;
-	unsigned int i;
+	struct scaler named = {0};
+	struct fault why;
 
-	options->nr_features = 0;
-	while ((item = strsep(&rest, ","))) {
-		int id = feature_from_name(item);
-
-		if (id < 0)
-			argp_error(state, "unknown feature \"%s\"", item);
-		for (i = 0; i < options->nr_features; i++)
-			if (options->features[i] == (unsigned int)id)
-				argp_error(state, "feature %s is named twice", item);
-		if (options->nr_features == MODEL_INPUTS_MAX)
-			argp_error(state, "at most %d features", MODEL_INPUTS_MAX);
-		options->features[options->nr_features++] = id;
-	}
+	if (scaler_set_features(&named, text, "--features", &why))
+		argp_error(state, "%s", why.text);
+	options->nr_features = named.nr_features;
+	memcpy(options->features, named.feature, sizeof(options->features));
 }
 
 static error_t training_parse(int key, char *arg, struct argp_state *state)

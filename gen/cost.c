@@ -368,6 +368,15 @@ int cost_compute(const struct dataset *d, const struct answer *answers, const st
 	return 0;
 }
 
+/* A share with a blank before it, "-" where the sweep lacks it. */
+static void print_share(FILE *out, int width, double share)
+{
+	if (isnan(share))
+		fprintf(out, " %*s", width, "-");
+	else
+		fprintf(out, " %*.3f", width, share);
+}
+
 void cost_print(FILE *out, const struct costs *costs)
 {
 	uint32_t i;
@@ -382,9 +391,14 @@ void cost_print(FILE *out, const struct costs *costs)
 	for (i = 0; i < costs->nr_profiles; i++) {
 		const struct profile_cost *c = &costs->profile[i];
 
-		fprintf(out, "  %-10s %9u %9zu %9.3f %9.3f %9.3f (%4u) %16.3f %8.3f\n", c->name,
-			c->nr_workloads, c->nr_windows, c->predicted, c->truth, c->single,
-			c->single_kb, c->shipped, c->original);
+		fprintf(out, "  %-10s %9u %9zu", c->name, c->nr_workloads, c->nr_windows);
+		print_share(out, 9, c->predicted);
+		print_share(out, 9, c->truth);
+		print_share(out, 9, c->single);
+		fprintf(out, " (%4u)", c->single_kb);
+		print_share(out, 16, c->shipped);
+		print_share(out, 8, c->original);
+		fputc('\n', out);
 	}
 	for (i = 0; i < costs->nr_profiles; i++) {
 		const struct profile_cost *c = &costs->profile[i];

@@ -16,7 +16,7 @@
 #define SCALER_FILE_MAX (1U << 16)
 #define MEAN_MAX 4611686018427387904.0 /* 2^62: no feature comes near */
 
-static const char *const transforms[NR_TRANSFORMS] = {"linear", "log2"};
+const char *const transform_names[NR_TRANSFORMS] = {"linear", "log2"};
 
 /* Logarithms are Q16 in the kernel. */
 static double unit_of(enum transform transform)
@@ -140,7 +140,7 @@ static int transforms_from_json(struct scaler *s, const cJSON *json, const char 
 		const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(array, (int)i));
 
 		for (k = 0; name && k < NR_TRANSFORMS; k++)
-			if (!strcmp(name, transforms[k]))
+			if (!strcmp(name, transform_names[k]))
 				break;
 		if (!name || k == NR_TRANSFORMS)
 			return fault_set(why, EINVAL, "%s: transform[%u] is not linear or log2",
@@ -234,7 +234,7 @@ static void print_scaler(FILE *out, const void *what)
 		fprintf(out, "%s\"%s\"", i ? ", " : "", feature_name(s->feature[i]));
 	fprintf(out, "],\n \"transform\": [");
 	for (i = 0; i < s->nr_values; i++)
-		fprintf(out, "%s\"%s\"", i ? ", " : "", transforms[s->transform[i]]);
+		fprintf(out, "%s\"%s\"", i ? ", " : "", transform_names[s->transform[i]]);
 	fputc(']', out);
 	print_numbers(out, "mean", s->mean, s->nr_values);
 	print_numbers(out, "scale", s->scale, s->nr_values);

@@ -22,6 +22,8 @@
 /* Of an input that says nothing: whatever comes, the network's input is 0. */
 #define SCALE_NOTHING 1e30
 
+extern const char *const transform_names[NR_TRANSFORMS];
+
 struct scaler {
 	unsigned int nr_features; /* 0: which ones is not said */
 	unsigned int feature[MODEL_INPUTS_MAX];

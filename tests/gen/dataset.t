@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Recording directories, splits that are written down, families, and what errors cost: with a made-up
 # recording of which the right figures are known.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../lib.sh"
-
-T=$(mktemp -d)
-cd "$T" || exit 1
+# shellcheck source=tests/gen/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 HEAD=label,device,part,time_ns,span_ns,calls,ra_kb,class,margin,async_share,around_share
 HEAD+=,run_windows_q8,head_share,avg_req_pages_q8,mark_ratio,fill_ratio,avg_window_pages_q8
+HEAD+=,run_pages_q8,used_ratio,jump_share
 META=time,run,workload,family,label,pattern,mode,block_size,depth,jobs,profile,ra_kb,cpus,free_kb
 META+=,windows,events,kernel,app_bytes_per_s,app_iops,device_bytes_per_s
 
@@ -23,10 +21,11 @@ windows() {
 			async = like == "sequential" ? 65536 - noise : like == "random" ? noise : \
 				30000 + 5 * noise
 			window = like == "random" ? 0 : 256 * (8 + int(rand() * 100))
-			printf "%s,7:0,%s,%d000000000,2500000000,100,%d,none,0,%d,0,%d,0,%d,%d,%d,%d\n",
+			printf "%s,7:0,%s,%d000000000,2500000000,100,%d,none,0,%d,0,%d,0,%d,%d,%d,%d,%d,65536,%d\n",
 				label, i % 2 ? "hop" : "window", 10 + i, kb, async,
 				256 * 65536 / (65537 - async), 256 + noise, async,
-				like == "random" ? 0 : 40000 + noise, window
+				like == "random" ? 0 : 40000 + noise, window, \
+				like == "random" ? 256 : 8 * window, 65536 - async
 		}
 	}'
 }
@@ -58,17 +57,6 @@ workload rec randa points random random 100 50 25
 workload rec randb points random random 100 50 25
 workload rec scana scans mixed mixed 50 100 50
 workload rec scanb scans mixed mixed 50 100 50
-
-# refuses NAME REGEX ARGUMENT...: exit status 1, one line on standard error that matches
-refuses() {
-	local name=$1 regex=$2 status
-	shift 2
-	"$BPFAHEAD_GEN" "$@" >out 2>err </dev/null
-	status=$?
-	is $status 1 "$name: exit status"
-	is "$(wc -l <err)" 1 "$name: one line"
-	like "$(<err)" "^bpfahead-gen: $regex" "$name: says why"
-}
 
 # --- a recording directory ---------------------------------------------------------------------
 
@@ -264,6 +252,9 @@ like "$("$BPFAHEAD_GEN" crossval rec --cost)" '  slow +6 +360 +1.000 +1.000 +0.6
 "$BPFAHEAD_GEN" crossval odd --by family --cost --json >out.json
 is "$(jq '.cost.fast.true' out.json)" 1 'true classes lose nothing'
 ok 'errors cost' [ "$(jq '.cost.fast.predicted < 0.75' out.json)" = true ]
+grep -v '\.128,' rec/metadata.csv >few.csv
+like "$("$BPFAHEAD_GEN" crossval all.csv.gz --metadata few.csv --cost)" '  slow +6 +360 [^-]* -[[:space:]]+fast: ' \
+	'no figure for a setting that was not measured'
 sed 's/,buffered,/,direct,/' rec/metadata.csv >direct.csv
 refuses 'nothing measured through the page cache' 'the metadata have no throughput' \
 	crossval all.csv.gz --metadata direct.csv --cost

@@ -2,25 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # bpfahead-gen import and export: what other tools write is understood or refused in one clear
 # line; what is exported and imported again is the same model.
-# shellcheck source=tests/lib.sh
-. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/gen/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 SCHEMA=/usr/include/onnx
 [ -r $SCHEMA/onnx.proto ] || die "no ONNX schema: $SCHEMA/onnx.proto"
-T=$(mktemp -d)
-cd "$T" || exit 1
-
-# refuses NAME REGEX ARGUMENT...: exit status 1, one line on standard error that matches
-refuses() {
-	local name=$1 regex=$2 status
-	shift 2
-	"$BPFAHEAD_GEN" "$@" >out 2>err </dev/null
-	status=$?
-	is $status 1 "$name: exit status"
-	is "$(wc -l <err)" 1 "$name: one line"
-	like "$(<err)" "^bpfahead-gen: $regex" "$name: says why"
-}
-
 # --- there and back ---------------------------------------------------------------------------
 
 # windows FILE SEED: three classes that two inputs tell apart
