@@ -159,6 +159,11 @@ refuses 1 'another capture records into ' --dir "$T/busy" --only seq4k
 exec {lock}<&-
 ok 'what the other one is at stays' test -e "$T/busy/.run.csv.part"
 ok 'an option as often as it fits' quietly "$BPFAHEAD_GEN" capture "-$(printf '%1000s' '' | tr ' ' l)"
+# The script's own table of classic names is that of the programs.
+eval "$(sed -n '/^classic_name() {/,/^}/p' "$TOP/gen/capture.sh")"
+while read -r class name; do
+	is "$(classic_name "$class")" "$name" "$class is $name in metadata.csv"
+done < <(sed -nE 's/.*X\([A-Z_]+, [0-9]+, "([^"]+)", "([^"]+)"\).*/\1 \2/p' "$TOP/bpf/abi.h")
 is "$("$BPFAHEAD_GEN" capture --list | awk '$1 == "mmapscan512k" { print $2, $3 }')" \
 	'long-runs mmapscan-long' '--list shows the table'
 
