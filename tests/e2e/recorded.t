@@ -33,7 +33,7 @@ is "$(jq .kernel.windows "$T/eval.json")" "$(jq .windows "$T/eval.json")" 'all w
 is "$(jq .kernel.different "$T/eval.json")" 0 'with the same class, margin and logits'
 
 # Another model: its answers are not those that were recorded, so they are not compared.
-ok 'a model of one hour' "$BPFAHEAD_GEN" train "$T/sequential.csv" "$T/mmap-random.csv" \
+ok 'a model of these windows' "$BPFAHEAD_GEN" train "$T/sequential.csv" "$T/mmap-random.csv" \
 	-o "$T/own.bin" --keep-float --epochs 20 --validation 0 --features async_share,around_share >/dev/null
 ok 'eval of another model' "$BPFAHEAD_GEN" eval "$T/own.bin" "$T/sequential.csv" "$T/mmap-random.csv" \
 	--json --kernel "$OBJECT" --float "$T/own.float.json" >"$T/own.json"
