@@ -89,11 +89,18 @@ static void make_dataset(struct dataset *d, uint64_t seed, unsigned int nr_runs)
 static void make_model(const struct dataset *d, const uint8_t *parts, uint64_t seed,
 		       struct trained *t, struct model *model)
 {
+	/* Those that add_window() fills, and one that is constant. */
+	static const unsigned int features[] = {
+		FEATURE_ASYNC_SHARE, FEATURE_AROUND_SHARE,       FEATURE_RUN_WINDOWS_Q8,
+		FEATURE_HEAD_SHARE,  FEATURE_AVG_REQ_PAGES_Q8,   FEATURE_MARK_RATIO,
+		FEATURE_FILL_RATIO,  FEATURE_AVG_WINDOW_PAGES_Q8};
 	struct train_options options = train_defaults;
 	struct fault why;
 
+	memcpy(options.features, features, sizeof(features));
+	options.nr_features = sizeof(features) / sizeof(features[0]);
 	options.seed = seed;
-	options.epochs = 12;
+	options.epochs = 40;
 	assert_int_equal(train(d, parts, &options, t, &why), 0);
 	assert_int_equal(quantise(t, d, parts, "test", 3, model, &why), 0);
 }
