@@ -506,8 +506,9 @@ fill() { # FILE MB
 
 make_files() { # DIRECTORY NUMBER SIZE
 	mkdir "$1"
-	checked "$1" fio --name=1 --directory="$1" --nrfiles="$2" --filesize="$3" --rw=read \
-		--bs="$3" --create_only=1 --output=/dev/null
+	# A thread: a process of fio's would outlive it where a signal ends it.
+	checked "$1" fio --name=1 --thread --directory="$1" --nrfiles="$2" --filesize="$3" \
+		--rw=read --bs="$3" --create_only=1 --output=/dev/null
 }
 
 scaled() { # NUMBER MB: the number for a device of this size

@@ -37,8 +37,9 @@ like "$(<"$T/terminal")" '\[#{10}\.{10}\] 1 of 2  rand64k at 64 KB  [0-9]+ s lef
 like "$(head -1 "$D/metadata.csv")" \
 	'^time,run,workload,family,label,pattern,mode,block_size,depth,jobs,profile,ra_kb,' \
 	'metadata.csv has its head'
+family=$("$BPFAHEAD_GEN" capture --list | awk '$1 == "files64k" { print $3 }')
 is "$(cut -d, -f3-12 "$D/metadata.csv" | tail -n 2)" \
-	"files64k,files-small,small-files,sequential,buffered,4096,1,1,cloud,64
+	"files64k,$family,small-files,sequential,buffered,4096,1,1,cloud,64
 rand64k,rand-objects,objects,random,buffered,65536,1,1,cloud,64" 'and what ran'
 like "$(column time cloud.rand64k.64.1)" '^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-9:]{8}Z$' 'the time'
 is "$(column kernel cloud.rand64k.64.1)" "$(uname -r)" 'the kernel'
@@ -83,6 +84,22 @@ ok 'and leaves nothing behind' nothing_left "$pid"
 is "$(cd "$D" && ls -A)" 'cloud.rand64k.64.1.csv
 jobs
 metadata.csv' 'the unfinished run has no file'
+
+# The terminal is closed while the small files are made: the whole process group hears it.
+perl -e 'setpgrp; exec @ARGV' "${two[@]}" >"$T/out" 2>&1 &
+pid=$!
+pids+=("$pid")
+small_files() { compgen -G "$T/bpfahead-capture.*/cloud/files64k" >/dev/null; }
+if wait_for 30 small_files; then
+	kill -HUP -- "-$pid"
+	wait "$pid"
+	is $? 129 'SIGHUP while devices are made ends with status 129'
+else
+	result 1 'SIGHUP while devices are made ends with status 129' || diag "$(<"$T/out")"
+fi
+ok 'and leaves nothing behind' nothing_left "$pid"
+ok 'no process either' test -z "$(pgrep -f "fio .*$T/bpfahead-capture")"
+
 ok 'what was missing is made' quietly "${two[@]}" 2>"$T/out"
 is "$(grep -c windows "$T/out")" 1 'and nothing else'
 is "$(sha256sum "$D/cloud.rand64k.64.1.csv")" "$kept" 'the finished run stays as it was'
@@ -140,7 +157,7 @@ refuses 2 "--seconds wants a number .*, not '-1'" --dir "$T/new" --seconds -1
 refuses 2 "no workload is called 'nope'" --dir "$T/new" --only seq4k,nope
 refuses 2 "no workload is called '@'" --dir "$T/new" --only @
 refuses 2 "--settings wants a number .*, not '\*'" --dir "$T/new" --settings '*'
-refuses 2 '--only needs a value' --dir "$T/new" --only ''
+refuses 2 'argument 5 is empty' --dir "$T/new" --only ''
 refuses 1 "$T is no program" --dir "$T/new" --bpfahead "$T"
 refuses 2 "--set is record, buffered or all" --dir "$T/new" --set some
 refuses 2 "only options, not 'more'" --dir "$T/new" more
