@@ -162,7 +162,7 @@ static int merge(const struct arguments *arguments, struct dataset *d, struct me
 		ret = fault_set(why, EINVAL,
 				"no recording directory: there are no metadata to write");
 	if (!ret && arguments->split_path) {
-		parts = calloc(d->nr_rows, 1);
+		parts = calloc(d->nr_rows + 1, 1);
 		ret = parts ? split_make(d, &arguments->split, parts, why) :
 			      fault_set(why, ENOMEM, "out of memory");
 	}

@@ -13,34 +13,38 @@
 
 int output_open(struct output *o, const char *path, struct fault *why)
 {
+	char *target = NULL, *temporary = NULL;
+	int fd = -1, error = 0;
+	FILE *file = NULL;
 	struct stat st;
 	bool there = !stat(path, &st);
-	int fd = -1, ret;
 
-	memset(o, 0, sizeof(*o));
-	o->path = path;
 	if (there && !S_ISREG(st.st_mode)) {
 		fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	} else {
 		/* A link stays one: it is its target that is replaced. */
-		o->target = there ? realpath(path, NULL) : strdup(path);
-		if (o->target && asprintf(&o->temporary, "%s.XXXXXX", o->target) < 0)
-			o->temporary = NULL;
-		if (o->temporary)
-			fd = mkostemp(o->temporary, O_CLOEXEC);
+		target = there ? realpath(path, NULL) : strdup(path);
+		if (target && asprintf(&temporary, "%s.XXXXXX", target) < 0)
+			temporary = NULL;
+		if (temporary)
+			fd = mkostemp(temporary, O_CLOEXEC);
 	}
-	o->file = fd < 0 ? NULL : fdopen(fd, "w");
-	if (o->file)
-		return 0;
-	ret = fault_set(why, errno, "%s: %s", path, strerror(errno));
-	if (fd >= 0) {
-		close(fd);
-		if (o->temporary)
-			unlink(o->temporary);
+	if (fd >= 0)
+		file = fdopen(fd, "w");
+	if (!file) {
+		error = errno ? errno : EIO;
+		fault_set(why, error, "%s: %s", path, strerror(error));
+		if (fd >= 0) {
+			close(fd);
+			if (temporary)
+				unlink(temporary);
+		}
+		free(temporary);
+		free(target);
+		return -error;
 	}
-	free(o->temporary);
-	free(o->target);
-	return ret;
+	*o = (struct output){file, path, target, temporary};
+	return 0;
 }
 
 /* errno after stdio, which does not always set it. */
