@@ -329,7 +329,7 @@ static size_t run_name_of_file(const char **path)
 
 static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struct fault *why)
 {
-	uint32_t features = 0, file_run = 0;
+	uint32_t features = 0, file_run = 0, nr_runs;
 	const char *name = r->csv.path;
 	size_t length, nr_read = 0;
 	struct row row;
@@ -344,9 +344,13 @@ static int read_rows(struct reader *r, struct dataset *d, uint32_t needed, struc
 			break;
 	if (i == r->nr_columns) {
 		length = run_name_of_file(&name);
+		nr_runs = d->nr_runs;
 		ret = dataset_run(d, name, length, &file_run);
 		if (ret)
 			return fault_set(why, -ret, "%s: out of memory", r->csv.path);
+		if (d->nr_runs == nr_runs)
+			return fault_set(why, EEXIST, "%s: run %.*s is in an earlier file, too",
+					 r->csv.path, (int)(length < 80 ? length : 80), name);
 	}
 	while ((ret = csv_line(&r->csv, why)) > 0) {
 		ret = parse_row(r, d, file_run, &row, why);

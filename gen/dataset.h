@@ -69,7 +69,8 @@ struct dataset {
  * @needed: bit n: feature n must be there
  * @why: on failure names file, line and reason
  *
- * Columns are found by name; unknown ones are ignored. Rows with fewer than
+ * Columns are found by name; unknown ones are ignored. Without the column `run`
+ * the file is a run of its own, which no earlier file may have had. Rows with fewer than
  * DATASET_MIN_CALLS calls are dropped; other faults of a row fail the read unless
  * the dataset is tolerant. An unknown label always does: it is a slip of the pen.
  * Returns 0 or -errno, -ENODATA for a header without rows; after another failure

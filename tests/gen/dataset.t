@@ -136,6 +136,8 @@ spoilt ''
 refuses 'the same run in two directories' 'more/metadata.csv:2: run fast.seqa.16 is in an earlier file' \
 	dataset rec more -o all.csv.gz
 sed '9s/^sequential/chaotic/' rec/fast.seqa.128.csv >more/fast.seqa.128.csv
+refuses 'the same file twice' 'rec/fast.seqa.16.csv: run fast.seqa.16 is in an earlier file, too' \
+	dataset rec rec/fast.seqa.16.csv -o all.csv.gz
 refuses 'an unknown label' 'more/fast.seqa.128.csv:9: unknown label "chaotic"' dataset more -o all.csv.gz
 refuses 'no metadata to carry' 'no recording directory' dataset all.csv.gz --metadata-out x.csv
 "$BPFAHEAD_GEN" dataset header.csv -o all.csv.gz >out 2>err
