@@ -30,10 +30,11 @@ const struct train_options train_defaults = {
 	 * Readahead layer only, and nothing that speaks of speed or of the present
 	 * setting: both would be learnt instead of the pattern.
 	 */
-	.features = {FEATURE_ASYNC_SHARE, FEATURE_AROUND_SHARE, FEATURE_RUN_WINDOWS_Q8,
-		     FEATURE_HEAD_SHARE, FEATURE_AVG_REQ_PAGES_Q8, FEATURE_MARK_RATIO,
-		     FEATURE_FILL_RATIO, FEATURE_AVG_WINDOW_PAGES_Q8},
-	.nr_features = 8,
+	.features = {FEATURE_ASYNC_SHARE, FEATURE_AROUND_SHARE, FEATURE_HEAD_SHARE,
+		     FEATURE_AVG_REQ_PAGES_Q8, FEATURE_MARK_RATIO, FEATURE_FILL_RATIO,
+		     FEATURE_AVG_WINDOW_PAGES_Q8, FEATURE_RUN_PAGES_Q8, FEATURE_USED_RATIO,
+		     FEATURE_JUMP_SHARE},
+	.nr_features = 10,
 	.hidden = {32, 16},
 	.nr_hidden = 2,
 	.epochs = 60,
@@ -182,7 +183,10 @@ static int gather_rows(const struct dataset *d, const uint8_t *parts, struct tra
 	return 0;
 }
 
-/* He's uniform initialisation for layers before a ReLU. */
+/*
+ * Uniform within 1 / sqrt(inputs), biases too: where all start at 0, every neuron bends at the mean
+ * of the inputs, and few epochs do not part them.
+ */
 static void init_network(struct trainer *tr)
 {
 	struct network *n = &tr->t->network;
@@ -196,12 +200,14 @@ static void init_network(struct trainer *tr)
 	n->size[layer] = tr->t->nr_outputs;
 	for (layer = 0; layer < n->nr_layers; layer++) {
 		unsigned int nr_in = network_inputs(n, layer);
-		double bound = sqrt(6.0 / nr_in);
+		double bound = sqrt(1.0 / nr_in);
 
-		for (out = 0; out < n->size[layer]; out++)
+		for (out = 0; out < n->size[layer]; out++) {
 			for (in = 0; in < nr_in; in++)
 				n->weight[layer][out][in] =
 					bound * (2.0 * rng_uniform(&tr->rng) - 1.0);
+			n->bias[layer][out] = bound * (2.0 * rng_uniform(&tr->rng) - 1.0);
+		}
 	}
 }
 
