@@ -29,6 +29,7 @@ struct sweep {
 	unsigned int nr_settings;
 	struct workload *workload;
 	uint32_t nr_workloads;
+	uint32_t incomplete; /* workloads left out: not measured at every setting */
 };
 
 static bool in_profile(const struct sweep *s, const struct run_metadata *run)
@@ -143,6 +144,16 @@ static int fill_sweep(struct sweep *s, const struct metadata *m, struct fault *w
 		}
 		for (k = 0; k < s->nr_settings; k++)
 			workload->log_share[k] -= best;
+	}
+	for (w = 0; w < s->nr_workloads;) {
+		for (k = 0; k < s->nr_settings && s->workload[w].nr[k]; k++)
+			;
+		if (k == s->nr_settings) {
+			w++;
+			continue;
+		}
+		s->workload[w] = s->workload[--s->nr_workloads];
+		s->incomplete++;
 	}
 	return 0;
 }
@@ -295,6 +306,7 @@ static int one_profile(struct sweep *s, const struct dataset *d, const struct an
 	ret = fill_sweep(s, m, why);
 	if (ret)
 		goto out;
+	cost->incomplete = s->incomplete;
 	snprintf(cost->name, sizeof(cost->name), "%.*s", (int)s->profile_length, s->profile);
 	for (i = 0; i < d->nr_runs; i++) {
 		const struct run_metadata *run = metadata_find(m, d->runs[i], strlen(d->runs[i]));
@@ -409,8 +421,11 @@ void cost_print(FILE *out, const struct costs *costs)
 				fprintf(out, " %s %u KB (%.3f)", class_name(id), c->class_kb[id],
 					c->class_share[id]);
 		fputc('\n', out);
+		if (c->incomplete)
+			fprintf(out, "  %s: %u workloads left out: not measured at every setting\n",
+				c->name, c->incomplete);
 		if (c->skipped)
-			fprintf(out, "  %s: %zu windows left out: no such cell in the sweep\n",
+			fprintf(out, "  %s: %zu windows left out: no value for their answer\n",
 				c->name, c->skipped);
 	}
 }
@@ -435,6 +450,7 @@ cJSON *cost_json(const struct costs *costs)
 
 		cJSON_AddNumberToObject(profile, "workloads", c->nr_workloads);
 		cJSON_AddNumberToObject(profile, "windows", (double)c->nr_windows);
+		cJSON_AddNumberToObject(profile, "workloads_left_out", c->incomplete);
 		cJSON_AddNumberToObject(profile, "windows_left_out", (double)c->skipped);
 		add_number(profile, "predicted", c->predicted);
 		add_number(profile, "true", c->truth);

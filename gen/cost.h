@@ -29,7 +29,8 @@ struct profile_cost {
 	char name[64];
 	uint32_t nr_workloads;
 	size_t nr_windows;
-	size_t skipped; /* windows whose workload or answer the sweep does not have */
+	uint32_t incomplete;             /* workloads left out: not measured at every setting */
+	size_t skipped;                  /* windows whose answer the sweep has no value for */
 	uint32_t class_kb[CLASSES_MAX];  /* V; 0: no workload of that class */
 	double class_share[CLASSES_MAX]; /* the geomean that V was chosen by */
 	uint32_t single_kb;
