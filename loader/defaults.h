@@ -23,19 +23,19 @@
 #define DEFAULT_CAP_KB 8192
 
 /*
- * class, KB, clamp: the starting point until `calibrate` has measured the device. No value hides
- * its own class: an mmap read-around shows only what reaches a quarter of it past the fault (see
- * gen/build-data.sh), so that 64 KB for objects of 16 KB would make pages of them, whose value
- * would make them objects again.
+ * class, KB, clamp: the starting point until `calibrate` has measured the device, by the sweep in
+ * weights/data/metadata.csv.gz. No value hides its own class but at the very edge: an mmap
+ * read-around shows only what reaches beyond a quarter of it (gen/build-data.sh), so that 64 KB for
+ * objects of 16 KB would make pages of them, whose value would make them objects again.
  */
 #define DEFAULT_POLICY_LIST(X)                \
 	X(SEQUENTIAL, 256, CLAMP_NEVER_LOWER) \
 	X(RANDOM, 16, CLAMP_NEVER_RAISE)      \
-	X(MIXED, 64, CLAMP_NONE)              \
+	X(MIXED, 256, CLAMP_NONE)             \
 	X(LONG_RUNS, 64, CLAMP_NONE)          \
-	X(SHORT_RUNS, 256, CLAMP_NONE)        \
+	X(SHORT_RUNS, 128, CLAMP_NONE)        \
 	X(OBJECTS, 32, CLAMP_NEVER_RAISE)     \
 	X(PAGES, 16, CLAMP_NEVER_RAISE)       \
-	X(SMALL_FILES, 1024, CLAMP_NEVER_LOWER)
+	X(SMALL_FILES, 2048, CLAMP_NEVER_LOWER)
 
 #endif
