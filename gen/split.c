@@ -55,6 +55,8 @@ static int collect(const struct dataset *d, struct split_runs *s, struct fault *
 		run[i].name = d->runs[i];
 		run[i].run = i;
 		run_field(run[i].name, RUN_PROFILE, &run[i].profile, &run[i].profile_length);
+		if (!strchr(run[i].name, '.'))
+			run[i].profile_length = 0; /* a name of another kind: all alike */
 	}
 	for (k = 0; k < d->nr_rows; k++) {
 		struct split_run *of = &run[d->rows[k].run];

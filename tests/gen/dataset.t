@@ -175,6 +175,13 @@ for n in 12 3 2 1; do
 		for (k in n) if (!t[k] || (n[k] >= 3 && !v[k])) print k, n[k], t[k], v[k] }' few.csv)" '' \
 		"each class of $n runs keeps one to train on, and one to validate if it can"
 done
+# Names without fields, as in the classic table, have no profile: seeds still make different splits.
+zcat all.csv.gz | tr . _ >plain.csv
+for seed in 1 2; do
+	"$BPFAHEAD_GEN" dataset plain.csv --split-out plain.$seed.csv --seed $seed >/dev/null
+done
+is "$(cat plain.?.csv | awk -F, '$3 != "" && $3 != "profile"')" '' 'runs without a profile'
+ok 'each seed another split' [ "$(cksum <plain.1.csv)" != "$(cksum <plain.2.csv)" ]
 # A run all of whose windows are dropped is none.
 sed 's/,100,128,/,7,128,/' rec/fast.seqa.128.csv >few.none.csv
 like "$("$BPFAHEAD_GEN" dataset few.none.csv rec/fast.seqb.128.csv rec/fast.randa.128.csv -o some.csv 2>err)" \
