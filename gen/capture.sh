@@ -33,7 +33,7 @@ profiles=()
 list=
 
 direct_setting=128 # the classic protocol leaves a device's readahead alone
-loop_settings="16 64 128 256 1024 2560 8192"
+loop_settings="16 32 64 128 256 1024 2560 8192"
 zram_settings="16 128 1024"
 raw_memory=384
 metadata_head=time,run,workload,family,label,pattern,mode,block_size,depth,jobs,profile,ra_kb,cpus

@@ -25,7 +25,7 @@ static const struct argp_option options[] = {
 	{"seconds", 't', "N", 0, "length of a run (default 5)", 0},
 	{"runs", 'r', "N", 0, "repeats of each run (default 3 of the classic protocol, else 1)", 0},
 	{"settings", 'k', "KB...", 0,
-	 "read_ahead_kb of the buffered runs (default \"16 64 128 256 1024 2560 8192\", on zram "
+	 "read_ahead_kb of the buffered runs (default \"16 32 64 128 256 1024 2560 8192\", on zram "
 	 "\"16 128 1024\")",
 	 0},
 	{"only", 'w', "NAME,...", 0, "only these workloads", 0},
