@@ -26,6 +26,9 @@ ARGS ?=
 WEIGHTS ?= weights/default.bin
 FUZZ_SECONDS ?= 60
 FULL ?= 0
+KERNEL ?= 6.12
+ARCH ?= amd64
+CMD ?=
 
 ifeq ($(V),1)
 Q :=
@@ -114,7 +117,7 @@ $(DIRS):
 
 # --- what people type ------------------------------------------------------------------------
 
-.PHONY: all run test demo bench peers bench-live lint format fuzz weights install uninstall clean help
+.PHONY: all run test test-vm vm demo bench peers bench-live lint format fuzz weights install uninstall clean help
 .PHONY: deps test-build bench-build
 
 all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
@@ -136,6 +139,17 @@ SUITES := unit asan kernel fault e2e deploy
 $(SUITES:%=test-%): test-%: all test-build ## one suite: test-unit, test-asan, test-kernel, ...
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) env FULL='$(FULL)' tests/run.sh $*
+
+test-vm: ## the suites on stock kernels in emulation (CI=1: the subset of CI; ROWS='6.1*')
+	@tests/deps.sh test vm vm-arm64
+	@$(MAKE) --no-print-directory all test-build
+	@tests/vm/matrix.sh $(if $(CI),--ci) $(ROWS)
+
+vm: export VM_COMMAND := $(CMD)
+vm: ## a stock kernel: KERNEL=6.12 ARCH=amd64 CMD='...', without CMD a shell (VM_ARGS: vm.sh -h)
+	@tests/deps.sh test vm $(if $(filter arm64,$(ARCH)),vm-arm64)
+	@$(MAKE) --no-print-directory all test-build
+	@tests/vm/vm.sh -k $(KERNEL) -a $(ARCH) $(VM_ARGS) $(if $(CMD),-- bash -c "$$VM_COMMAND",-s)
 
 demo: ## show decisions on a rate-limited loop device of its own, against the host's default
 	@tests/deps.sh test
@@ -165,7 +179,8 @@ C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
 TIDY_C := $(filter-out %.bpf.c $(if $(ONNX),,$(ONNX_LEFT_OUT)),$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
 	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c))
 PEERS := $(wildcard gen/peers/*.py gen/peers/*.cc)
-SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t gen/*.sh weights/*.sh) .ci/run
+SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t tests/vm/init \
+	tests/vm/bin/* tests/vm/*/*.t gen/*.sh weights/*.sh) .ci/run
 
 .PHONY: lint-format lint-tidy lint-shell lint-spdx
 lint: lint-format lint-tidy lint-shell lint-spdx ## clang-format, clang-tidy, shellcheck, SPDX lines

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # deps.sh GROUP... - install the packages that are missing, through the
-# distribution's package manager. Groups: run test bench lint peers.
+# distribution's package manager. Groups: run test bench lint peers vm
+# vm-arm64.
 set -euo pipefail
 
 # The names are Debian's and Ubuntu's; one line per group.
@@ -17,6 +18,12 @@ lint='clang-format clang-tidy shellcheck'
 # For comparison only (make peers); more than a gigabyte.
 # shellcheck disable=SC2034
 peers='g++ libtorch-dev python3-torch python3-sklearn python3-onnx python3-numpy'
+
+# Guests (make vm, make test-vm). What runs in them is fetched by tests/vm/fetch.sh, not installed here.
+# shellcheck disable=SC2034
+vm='qemu-system-x86 kmod cpio xz-utils perl'
+# shellcheck disable=SC2034
+vm_arm64='qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross'
 
 distribution=unknown like=
 if [ -r /etc/os-release ]; then
@@ -37,16 +44,19 @@ bench+=" $run"
 wanted=()
 for group; do
 	case $group in
-	run | test | bench | lint | peers) read -r -d '' -a packages <<<"${!group}" || true ;;
+	run | test | bench | lint | peers | vm | vm-arm64)
+		group=${group//-/_}
+		read -r -d '' -a packages <<<"${!group}" || true
+		;;
 	*)
-		echo "deps.sh: unknown group '$group' (run test bench lint peers)" >&2
+		echo "deps.sh: unknown group '$group' (run test bench lint peers vm vm-arm64)" >&2
 		exit 2
 		;;
 	esac
 	wanted+=("${packages[@]}")
 done
 [ ${#wanted[@]} -gt 0 ] || {
-	echo 'usage: deps.sh run|test|bench|lint|peers...' >&2
+	echo 'usage: deps.sh run|test|bench|lint|peers|vm|vm-arm64...' >&2
 	exit 2
 }
 mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)

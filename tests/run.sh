@@ -1,18 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run.sh SUITE... - run test suites (unit asan kernel fault e2e deploy) under
-# prove, whose closing line counts them all. A suite that has no test, or in
-# which every test was skipped, fails.
+# run.sh SUITE|FILE... - run test suites (unit asan kernel fault e2e deploy), or
+# test files by their paths, under prove, whose closing line counts them all. A
+# suite that has no test, or in which every test was skipped, fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 shopt -s nullglob
 files_of() {
 	case $1 in
-	unit) echo tests/unit/*.t tests/gen/*.t build/tests/unit/test_* ;;
+	unit) echo tests/disasm.t tests/unit/*.t tests/gen/*.t build/tests/unit/test_* ;;
 	asan) echo build/asan/test_* ;;
-	kernel) echo tests/disasm.t tests/kernel/*.t build/tests/test_* ;;
+	kernel) echo tests/kernel/*.t build/tests/test_* ;;
+	*/*) echo "$1" ;;
 	fault | e2e | deploy) echo "tests/$1"/*.t ;;
 	*) return 2 ;;
 	esac
@@ -65,13 +66,11 @@ for suite in "${suites[@]}"; do
 	fi
 done
 # A test may pass and leave a splat behind.
-splats=$(dmesg 2>/dev/null | awk -F '[][]' -v began="$began" '$2 + 0 >= began' |
-	grep -E 'WARNING: |BUG: |Oops|general protection|rcu:.*stall|INFO: task .* blocked' || true)
-if [ -n "$splats" ]; then
+splats=$(dmesg 2>/dev/null | awk -F '[][]' -v began="$began" '$2 + 0 >= began' | tests/splats.sh) || {
 	echo 'run.sh: the kernel complained meanwhile:'
 	head -5 <<<"$splats"
 	status=1
-fi
+}
 # What was left out, and why, where everybody sees it.
 if grep -qiE '^1\.\.0 # skip|^(not )?ok.*# skip' "$tap"/*.tap; then
 	echo 'Skipped, with reasons:'
