@@ -372,6 +372,25 @@ struct bpf_object *load_object_onto(const char *name, struct bpf_object *maps)
 	return NULL;
 }
 
+static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+struct bpf_object *load_layer(struct bpf_object *maps)
+{
+	libbpf_print_fn_t loud = libbpf_set_print(quiet);
+	struct bpf_object *layer = load_object_onto("ra_tp", maps);
+
+	if (!layer)
+		layer = load_object_onto("ra_fentry", maps);
+	libbpf_set_print(loud);
+	return layer;
+}
+
 struct bpf_object *load_object(const char *name)
 {
 	struct bpf_object *object = load_object_onto(name, NULL);
@@ -487,11 +506,11 @@ void attach_real(struct attached *a)
 	memset(a, 0, sizeof(*a));
 	a->readahead = load_object("readahead");
 	attach_programs(a, a->readahead);
-	a->layer = load_object_onto("ra_tp", a->readahead);
+	a->layer = load_layer(a->readahead);
 	if (a->layer)
 		attach_programs(a, a->layer);
 	else
-		printf("# without the readahead layer: ra_tp is refused here: %s\n",
+		printf("# without the readahead layer: neither form loads here: %s\n",
 		       strerror(errno));
 }
 

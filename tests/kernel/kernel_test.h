@@ -69,6 +69,10 @@ struct bpf_object *load_object(const char *name);
 /* The same onto the maps of another object; NULL if the kernel refuses it, errno set. */
 struct bpf_object *load_object_onto(const char *name, struct bpf_object *maps);
 
+/* The form of the readahead layer that this kernel takes, onto the maps; NULL if neither, errno
+ * set. */
+struct bpf_object *load_layer(struct bpf_object *maps);
+
 int map_fd(const struct bpf_object *object, const char *name);
 int program_fd(const struct bpf_object *object, const char *name);
 

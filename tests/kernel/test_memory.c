@@ -33,7 +33,7 @@ static unsigned long long charged(int fd)
 			bytes = strtoull(line + strlen(field), NULL, 10);
 	}
 	fclose(file);
-	assert_true(found && bytes);
+	assert_true(found);
 	return bytes;
 }
 
@@ -73,6 +73,11 @@ static void maps_fit(void **state)
 	__u32 slot;
 
 	(void)state;
+	/* Before 6.4 (map_mem_usage) fdinfo has an estimate from the sizes of keys and values. */
+	if (!charged(map_fd(readahead, "events"))) {
+		printf("# skip: this kernel does not tell what a map takes\n");
+		skip();
+	}
 	for (slot = 0; slot < NR_MODEL_SLOTS; slot++) {
 		fd = make_inner_model(&model, true);
 		total += charged(fd);
@@ -94,6 +99,7 @@ static void maps_fit(void **state)
 		if (info.type == BPF_MAP_TYPE_HASH)
 			fill_hash(fd, &info);
 		bytes = charged(fd);
+		assert_true(bytes);
 		total += bytes;
 		if (info.type == BPF_MAP_TYPE_PERCPU_ARRAY)
 			per_cpu += (unsigned long long)((info.value_size + 7) & ~7U) *
@@ -117,15 +123,15 @@ static void verifier_readahead(void **state)
 	assert_int_equal(verified(readahead), 1);
 }
 
-/* An object that not every kernel takes; test_fentry looks after ra_fentry. */
+/* In the form that this kernel takes; some take neither. */
 static void verifier_layer(void **state)
 {
-	struct bpf_object *object = load_object_onto("ra_tp", readahead);
+	struct bpf_object *object = load_layer(readahead);
 
 	(void)state;
 	if (!object) {
-		printf("# ra_tp is refused here: %s\n", strerror(errno));
-		return;
+		printf("# skip: the readahead layer is refused here: %s\n", strerror(errno));
+		skip();
 	}
 	assert_int_equal(verified(object), 3);
 	bpf_object__close(object);
