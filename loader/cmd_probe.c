@@ -17,8 +17,9 @@
 
 struct capability {
 	const char *name;
-	bool offered;
 	bool required;
+	const char *with, *without; /* what follows if it is offered, and if not */
+	bool offered;
 	char found[96];
 	const char *consequence;
 };
@@ -32,9 +33,53 @@ enum {
 	CAP_LATENCY,
 	CAP_RINGBUF,
 	CAP_MAP_IN_MAP,
+	CAP_TASK_FILE,
 	CAP_LOCKDOWN,
 	CAP_LANDLOCK,
 	NR_CAPS,
+};
+
+#define NO_READAHEAD_LAYER "block layer only: the built-in model decides nothing"
+
+static const struct capability capabilities[NR_CAPS] = {
+	[CAP_BTF] = {.name = "BTF",
+		     .required = true,
+		     .with = "programs attach by type",
+		     .without = "nothing can be loaded: CONFIG_DEBUG_INFO_BTF is needed"},
+	[CAP_BPFFS] = {.name = "bpf file system",
+		       .required = true,
+		       .with = "pins have a place",
+		       .without = "nothing can be pinned: mount -t bpf bpf /sys/fs/bpf"},
+	[CAP_BLOCK] = {.name = "block_bio_queue",
+		       .required = true,
+		       .with = "block features, by readahead.bpf.o",
+		       .without = "nothing can be loaded"},
+	[CAP_RA_TP] = {.name = "readahead tracepoints",
+		       .with = "readahead features, by ra_tp.bpf.o",
+		       .without = "ra_fentry.bpf.o is used if fentry works"},
+	[CAP_RA_FENTRY] = {.name = "readahead fentry",
+			   .with = "readahead features, by ra_fentry.bpf.o",
+			   .without = NO_READAHEAD_LAYER " (unless the tracepoints are there)"},
+	[CAP_LATENCY] = {.name = "block_rq_complete",
+			 .with = "latency for models that ask, by latency.bpf.o",
+			 .without = "models that need latency are refused"},
+	[CAP_RINGBUF] = {.name = "ring buffer",
+			 .required = true,
+			 .with = "decisions wake the helper at once",
+			 .without = "nothing can be loaded"},
+	[CAP_MAP_IN_MAP] = {.name = "array of maps",
+			    .required = true,
+			    .with = "models are swapped in one update",
+			    .without = "nothing can be loaded"},
+	[CAP_TASK_FILE] = {.name = "iter/task_file",
+			   .with = "open files could be listed by a program: not used yet",
+			   .without = "nothing is lost: not used yet"},
+	[CAP_LOCKDOWN] = {.name = "lockdown",
+			  .with = "no program uses bpf_probe_read: any level will do",
+			  .without = "nothing is lost"},
+	[CAP_LANDLOCK] = {.name = "Landlock",
+			  .with = "the helper can write to the bdi directories only",
+			  .without = "the helper does without; seccomp still holds"},
 };
 
 static void set_found(struct capability *c, int err, const char *good)
@@ -48,7 +93,7 @@ static void set_found(struct capability *c, int err, const char *good)
 
 static void probe_hooks(struct capability *c)
 {
-	struct kernel_hooks hooks = {-ENOENT, -ENOENT, -ENOENT, -ENOENT};
+	struct kernel_hooks hooks = {-ENOENT, -ENOENT, -ENOENT, -ENOENT, -ENOENT};
 	struct btf *btf = kernel_btf();
 	int err = btf ? 0 : -errno;
 
@@ -58,40 +103,26 @@ static void probe_hooks(struct capability *c)
 	set_found(&c[CAP_BTF], err, "yes");
 	set_found(&c[CAP_BLOCK], hooks.block_bio_queue, "yes");
 	set_found(&c[CAP_RA_TP], hooks.readahead_tracepoints, "yes");
-	set_found(&c[CAP_RA_FENTRY], hooks.readahead_fentry, "yes, tried");
+	set_found(&c[CAP_RA_FENTRY], hooks.readahead_fentry, "yes");
 	set_found(&c[CAP_LATENCY], hooks.block_rq_complete, "yes");
+	set_found(&c[CAP_TASK_FILE], hooks.task_file_iterator, "yes");
 }
 
 static void probe(struct capability *c)
 {
-	static const struct capability blank[NR_CAPS] = {
-		[CAP_BTF] = {.name = "BTF", .required = true},
-		[CAP_BPFFS] = {.name = "bpf file system", .required = true},
-		[CAP_BLOCK] = {.name = "block_bio_queue", .required = true},
-		[CAP_RA_TP] = {.name = "readahead tracepoints"},
-		[CAP_RA_FENTRY] = {.name = "readahead fentry"},
-		[CAP_LATENCY] = {.name = "block_rq_complete"},
-		[CAP_RINGBUF] = {.name = "ring buffer", .required = true},
-		[CAP_MAP_IN_MAP] = {.name = "array of maps", .required = true},
-		[CAP_LOCKDOWN] = {.name = "lockdown"},
-		[CAP_LANDLOCK] = {.name = "Landlock"},
-	};
 	const char *why = "", *lockdown = kernel_lockdown();
 	int abi = kernel_landlock_abi();
 
-	memcpy(c, blank, sizeof(blank));
+	memcpy(c, capabilities, sizeof(capabilities));
 	probe_hooks(c);
 	set_found(&c[CAP_BPFFS], owner_check_bpffs(cli.pin_dir, &why) ? -ENOENT : 0, "mounted");
 	set_found(&c[CAP_RINGBUF], kernel_has_map_type(BPF_MAP_TYPE_RINGBUF) ? 0 : -ENOENT, "yes");
 	set_found(&c[CAP_MAP_IN_MAP], kernel_has_map_type(BPF_MAP_TYPE_ARRAY_OF_MAPS) ? 0 : -ENOENT,
 		  "yes");
-	c[CAP_LOCKDOWN].offered = true;
-	snprintf(c[CAP_LOCKDOWN].found, sizeof(c->found), "%s", lockdown);
-	c[CAP_LANDLOCK].offered = abi > 0;
-	if (abi)
+	set_found(&c[CAP_LOCKDOWN], lockdown ? 0 : -ENOENT, lockdown);
+	set_found(&c[CAP_LANDLOCK], abi > 0 ? 0 : -ENOENT, "");
+	if (abi > 0)
 		snprintf(c[CAP_LANDLOCK].found, sizeof(c->found), "version %d", abi);
-	else
-		snprintf(c[CAP_LANDLOCK].found, sizeof(c->found), "absent");
 }
 
 static const char *readahead_object(const struct capability *c)
@@ -103,36 +134,14 @@ static const char *readahead_object(const struct capability *c)
 
 static void set_consequences(struct capability *c)
 {
-	const char *object = readahead_object(c);
+	unsigned int i;
 
-	c[CAP_BTF].consequence = c[CAP_BTF].offered ?
-					 "programs attach by type" :
-					 "nothing can be loaded: CONFIG_DEBUG_INFO_BTF is needed";
-	c[CAP_BPFFS].consequence = c[CAP_BPFFS].offered ?
-					   "pins have a place" :
-					   "nothing can be pinned: mount -t bpf bpf /sys/fs/bpf";
-	c[CAP_BLOCK].consequence = c[CAP_BLOCK].offered ? "block features, by readahead.bpf.o" :
-							  "nothing can be loaded";
-	c[CAP_RA_TP].consequence = c[CAP_RA_TP].offered ? "readahead features, by ra_tp.bpf.o" :
-							  "ra_fentry.bpf.o is used if fentry works";
+	for (i = 0; i < NR_CAPS; i++)
+		c[i].consequence = c[i].offered ? c[i].with : c[i].without;
 	if (c[CAP_RA_TP].offered)
 		c[CAP_RA_FENTRY].consequence = "not needed: the tracepoints are there";
-	else
-		c[CAP_RA_FENTRY].consequence =
-			object ? "readahead features, by ra_fentry.bpf.o" :
-				 "block layer only: the built-in model decides nothing";
-	c[CAP_LATENCY].consequence = c[CAP_LATENCY].offered ?
-					     "latency for models that ask, by latency.bpf.o" :
-					     "models that need latency are refused";
-	c[CAP_RINGBUF].consequence = c[CAP_RINGBUF].offered ? "decisions wake the helper at once" :
-							      "nothing can be loaded";
-	c[CAP_MAP_IN_MAP].consequence = c[CAP_MAP_IN_MAP].offered ?
-						"models are swapped in one update" :
-						"nothing can be loaded";
-	c[CAP_LOCKDOWN].consequence = "no program uses bpf_probe_read: any level will do";
-	c[CAP_LANDLOCK].consequence = c[CAP_LANDLOCK].offered ?
-					      "the helper can write to the bdi directories only" :
-					      "the helper does without; seccomp still holds";
+	else if (!c[CAP_RA_FENTRY].offered)
+		c[CAP_RA_FENTRY].consequence = NO_READAHEAD_LAYER;
 }
 
 static void add_command(cJSON *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -197,10 +206,10 @@ static cJSON *commands(const struct capability *c)
 
 static int print_json(const struct capability *c, cJSON *list)
 {
-	cJSON *root = cJSON_CreateObject(), *capabilities, *object;
+	cJSON *root = cJSON_CreateObject(), *array, *object;
 	unsigned int i;
 
-	capabilities = cJSON_AddArrayToObject(root, "capabilities");
+	array = cJSON_AddArrayToObject(root, "capabilities");
 	for (i = 0; i < NR_CAPS; i++) {
 		object = cJSON_CreateObject();
 		cJSON_AddStringToObject(object, "name", c[i].name);
@@ -208,7 +217,8 @@ static int print_json(const struct capability *c, cJSON *list)
 		cJSON_AddBoolToObject(object, "required", c[i].required);
 		cJSON_AddStringToObject(object, "found", c[i].found);
 		cJSON_AddStringToObject(object, "consequence", c[i].consequence);
-		cJSON_AddItemToArray(capabilities, object);
+		cJSON_AddStringToObject(object, "without", c[i].without);
+		cJSON_AddItemToArray(array, object);
 	}
 	cJSON_AddItemToObject(root, "commands", list);
 	return json_print(root);

@@ -447,7 +447,8 @@ int load_all(const char *pin_dir, bool latency, struct loaded *loaded, struct fa
 	btf__free(btf);
 	if (hooks.block_bio_queue)
 		return cli_fault_set(fault, -EOPNOTSUPP,
-				     "this kernel lacks the tracepoint block_bio_queue");
+				     "the tracepoint block_bio_queue cannot be used: %s",
+				     strerror(-hooks.block_bio_queue));
 	err = load_and_attach(pin_dir, "readahead", fault);
 	if (err)
 		goto remove;
