@@ -29,6 +29,7 @@ FULL ?= 0
 KERNEL ?= 6.12
 ARCH ?= amd64
 CMD ?=
+COMPILERS ?= 14 16 19
 
 ifeq ($(V),1)
 Q :=
@@ -118,7 +119,7 @@ $(DIRS):
 # --- what people type ------------------------------------------------------------------------
 
 .PHONY: all run test test-vm vm demo bench peers bench-live lint format fuzz weights install uninstall clean help
-.PHONY: deps test-build bench-build
+.PHONY: deps test-build bench-build compilers test-compilers veristat verifier-record
 
 all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
 
@@ -141,8 +142,8 @@ $(SUITES:%=test-%): test-%: all test-build ## one suite: test-unit, test-asan, t
 	@$(SUDO) env FULL='$(FULL)' tests/run.sh $*
 
 test-vm: ## the suites on stock kernels in emulation (CI=1: the subset of CI; ROWS='6.1*')
-	@tests/deps.sh test vm vm-arm64
-	@$(MAKE) --no-print-directory all test-build
+	@tests/deps.sh test vm vm-arm64 veristat
+	@$(MAKE) --no-print-directory all test-build $(B)/veristat $(if $(CI),,compilers)
 	@tests/vm/matrix.sh $(if $(CI),--ci) $(ROWS)
 
 vm: export VM_COMMAND := $(CMD)
@@ -150,6 +151,37 @@ vm: ## a stock kernel: KERNEL=6.12 ARCH=amd64 CMD='...', without CMD a shell (VM
 	@tests/deps.sh test vm $(if $(filter arm64,$(ARCH)),vm-arm64)
 	@$(MAKE) --no-print-directory all test-build
 	@tests/vm/vm.sh -k $(KERNEL) -a $(ARCH) $(VM_ARGS) $(if $(CMD),-- bash -c "$$VM_COMMAND",-s)
+
+compilers: ## the BPF objects by each of clang's versions, COMPILERS='14 16 19', in build/clang-N
+	@tests/deps.sh test compilers
+	@$(MAKE) --no-print-directory kernel-tests
+	@for v in $(COMPILERS); do \
+		$(MAKE) --no-print-directory B=$(B)/clang-$$v CLANG=clang-$$v LLVM_STRIP=llvm-strip-$$v \
+			LLVM_OBJCOPY=llvm-objcopy-$$v bpf-objects && \
+		cp -p $(KERNEL) $(B)/clang-$$v/tests/ || exit 1; done
+
+OF_COMPILERS = $(COMPILERS:%=$(B)/clang-%)
+test-compilers: compilers veristat ## the suite in the kernel with the objects of each of COMPILERS
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) env OBJECTS='$(OF_COMPILERS)' tests/run.sh tests/kernel/verifier.t $(OF_COMPILERS:%=%/tests)
+
+veristat: ## the verifier's cost of each program becomes part of `make test` (tests/kernel/verifier.t)
+	@tests/deps.sh veristat
+	@$(MAKE) --no-print-directory $(B)/veristat
+
+$(B)/veristat: tests/veristat.sh | $(B)
+	$(say) BUILD $@
+	$(Q)tests/veristat.sh $@
+
+# The kernels of the table: this one, and those of the guests.
+VERIFIER_KERNELS := 6.1 6.12
+verifier-record: compilers veristat ## measure the verifier's cost anew, on this kernel and in guests: docs/verifier.md
+	@tests/deps.sh vm
+	@$(SUDO) tests/bpffs.sh
+	$(SUDO) tests/verifier-cost.sh measure $(OF_COMPILERS) > $(B)/verifier-host.csv
+	$(foreach k,$(VERIFIER_KERNELS),tests/vm/vm.sh -q -k $(k) -o $(B)/vm/out/verifier-$(k) -- \
+		tests/verifier-cost.sh measure $(OF_COMPILERS) &&) true
+	tests/verifier-cost.sh record $(B)/verifier-host.csv $(VERIFIER_KERNELS:%=$(B)/vm/out/verifier-%/output)
 
 demo: ## show decisions on a rate-limited loop device of its own, against the host's default
 	@tests/deps.sh test
@@ -174,6 +206,9 @@ deps: ## install what the tests, the benchmark and lint need
 
 test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL) $(TOOLS) ## build the tests
 bench-build: all $(BENCH_OBJECTS) $(BENCH_PROGRAMS)
+.PHONY: bpf-objects kernel-tests
+bpf-objects: $(BPF_OBJECTS) $(KERNEL_OBJECTS)
+kernel-tests: $(KERNEL)
 
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
 TIDY_C := $(filter-out %.bpf.c $(if $(ONNX),,$(ONNX_LEFT_OUT)),$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
@@ -264,14 +299,21 @@ $(B)/strip-lines: bpf/strip-lines.c | $(B)
 	$(say) HOSTCC $@
 	$(Q)$(CC) $(filter-out -MMD -MP,$(C_ALL)) $(LDFLAGS) $< -lelf -o $@
 
+# Another compiler makes the objects anew, and its name goes with them.
+.PHONY: always
+$(B)/compiler: always | $(B)
+	$(Q)! command -v $(firstword $(CLANG)) >/dev/null || \
+		{ name=clang-$$($(CLANG) -dumpversion | cut -d. -f1) && \
+		{ [ "$$(cat $@ 2>/dev/null)" = "$$name" ] || echo "$$name" > $@; }; }
+
 # No object without its source: a pattern rule would leave `all` to say only "no rule".
-$(BPF_OBJECTS): $(B)/%.bpf.o: bpf/%.bpf.c $(B)/strip-lines | $(B)
+$(BPF_OBJECTS): $(B)/%.bpf.o: bpf/%.bpf.c $(B)/strip-lines $(B)/compiler | $(B)
 	$(bpf_compile)
 
-$(B)/tests/%.bpf.o: tests/kernel/%.bpf.c $(B)/strip-lines | $(B)/tests
+$(B)/tests/%.bpf.o: tests/kernel/%.bpf.c $(B)/strip-lines $(B)/compiler | $(B)/tests
 	$(bpf_compile)
 
-$(B)/bench/%.bpf.o: tests/bench/%.bpf.c $(B)/strip-lines | $(B)/bench
+$(B)/bench/%.bpf.o: tests/bench/%.bpf.c $(B)/strip-lines $(B)/compiler | $(B)/bench
 	$(bpf_compile)
 
 # --- user space ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 #
 # deps.sh GROUP... - install the packages that are missing, through the
 # distribution's package manager. Groups: run test bench lint peers vm
-# vm-arm64.
+# vm-arm64 compilers veristat.
 set -euo pipefail
 
 # The names are Debian's and Ubuntu's; one line per group.
@@ -25,6 +25,13 @@ vm='qemu-system-x86 kmod cpio xz-utils perl'
 # shellcheck disable=SC2034
 vm_arm64='qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross'
 
+# The compilers beside the default one (make compilers).
+# shellcheck disable=SC2034
+compilers='clang-14 llvm-14 clang-16 llvm-16 clang-19 llvm-19'
+# What prints the verifier's figures is built from the kernel's source (tests/veristat.sh).
+# shellcheck disable=SC2034
+veristat='linux-source-6.12 xz-utils gcc libc6-dev libelf-dev zlib1g-dev'
+
 distribution=unknown like=
 if [ -r /etc/os-release ]; then
 	# shellcheck disable=SC1091
@@ -44,19 +51,19 @@ bench+=" $run"
 wanted=()
 for group; do
 	case $group in
-	run | test | bench | lint | peers | vm | vm-arm64)
+	run | test | bench | lint | peers | vm | vm-arm64 | compilers | veristat)
 		group=${group//-/_}
 		read -r -d '' -a packages <<<"${!group}" || true
 		;;
 	*)
-		echo "deps.sh: unknown group '$group' (run test bench lint peers vm vm-arm64)" >&2
+		echo "deps.sh: unknown group '$group' (run test bench lint peers vm vm-arm64 compilers veristat)" >&2
 		exit 2
 		;;
 	esac
 	wanted+=("${packages[@]}")
 done
 [ ${#wanted[@]} -gt 0 ] || {
-	echo 'usage: deps.sh run|test|bench|lint|peers|vm|vm-arm64...' >&2
+	echo 'usage: deps.sh run|test|bench|lint|peers|vm|vm-arm64|compilers|veristat...' >&2
 	exit 2
 }
 mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run.sh SUITE|FILE... - run test suites (unit asan kernel fault e2e deploy), or
-# test files by their paths, under prove, whose closing line counts them all. A
-# suite that has no test, or in which every test was skipped, fails.
+# run.sh SUITE|FILE|DIR... - run test suites (unit asan kernel fault e2e deploy), test files by their
+# paths, or the kernel suite's programs in another build/DIR/tests, under prove, whose closing line
+# counts them all. A suite that has no test, or in which every test was skipped, fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,7 @@ files_of() {
 	unit) echo tests/disasm.t tests/unit/*.t tests/gen/*.t build/tests/unit/test_* ;;
 	asan) echo build/asan/test_* ;;
 	kernel) echo tests/kernel/*.t build/tests/test_* ;;
+	build/*/tests) echo "$1"/test_* ;;
 	*/*) echo "$1" ;;
 	fault | e2e | deploy) echo "tests/$1"/*.t ;;
 	*) return 2 ;;

@@ -143,7 +143,7 @@ static void report(const char *what, unsigned long n)
 
 static void swaps_by_new_maps(void **state)
 {
-	unsigned long n, swaps = env_number("SWAPS", env_number("FULL", 0) ? 10000 : 500);
+	unsigned long n, invalid, swaps = env_number("SWAPS", env_number("FULL", 0) ? 10000 : 500);
 	int models = map_fd(attached.readahead, "models");
 	__u64 began = now_ns();
 
@@ -152,6 +152,8 @@ static void swaps_by_new_maps(void **state)
 	push_model(models, MODEL_ACTING, &answers[0].model);
 	usleep(300000);
 	forget();
+	/* On a busy host other bdis were evaluated before there was a model. */
+	invalid = invalid_models();
 	for (n = 1; n <= swaps; n++) {
 		push_model(models, MODEL_ACTING, &answers[n & 1].model);
 		drain();
@@ -163,7 +165,7 @@ static void swaps_by_new_maps(void **state)
 	report("swaps", swaps);
 	/* A frozen map filled before it is visible is sound whenever it is looked at. */
 	assert_int_equal(without_model, 0);
-	assert_int_equal(invalid_models(), 0);
+	assert_int_equal(invalid_models(), invalid);
 }
 
 static void overwrites_in_place(void **state)
