@@ -20,7 +20,7 @@ files_of() {
 	esac
 }
 
-tap=build/tap
+tap=${TAP_DIR:-build/tap}
 mkdir -p "$tap"
 rm -f "$tap"/*.tap
 
@@ -50,8 +50,10 @@ began=$(cut -d' ' -f1 /proc/uptime)
 status=0
 # prove's closing lines are held back, to stay the last ones.
 prove --timer --exec tests/tap.sh "${files[@]}" </dev/null 2>&1 |
-	awk -v closing="$tap/closing" '/^(All tests successful|Files=|Result:)/ { print >closing; next }
-		{ print; fflush() }' || status=$?
+	perl -e 'open(my $closing, ">", shift) or die "$!\n";
+		$| = 1;
+		while (<>) { /^(All tests successful|Files=|Result:)/ ? print $closing $_ : print }' \
+		"$tap/closing" || status=$?
 
 for suite in "${suites[@]}"; do
 	ran=0

@@ -15,13 +15,14 @@ esac
 # cmocka reports a skipped test as "not ok N # SKIP name", which prove counts as failed; the reason
 # is in a line "# skip: reason" before it.
 # Sanitizer reports and cmocka's failures go to stderr: beside the results, as prove shows it.
+# Line by line (Debian's awk would wait for a block): what a test said before it hung is there.
+# shellcheck disable=SC2016 # for perl
 timeout --kill-after=20 "$limit" "${run[@]}" 2>&1 |
-	awk '/^# skip: / { reason = substr($0, 9) }
-		/^not ok [0-9]+ # SKIP / {
-			printf("ok %s - %s # SKIP %s\n", $3, $6, reason ? reason : "no reason given")
-			fflush(); reason = ""; next
-		}
-		{ print; fflush() }' | tee "$log"
+	perl -ne 'BEGIN { $| = 1; $reason = "no reason given" }
+		$reason = $1 if /^# skip: (.*)/;
+		next if /^# skip: /;
+		if (s/^not ok ([0-9]+) # SKIP (.*)/ok $1 - $2 # SKIP $reason/) { $reason = "no reason given" }
+		print' | tee "$log"
 status=${PIPESTATUS[0]}
 [ "$status" != 124 ] || echo "# $file took longer than $limit s"
 exit "$status"

@@ -33,6 +33,7 @@ if [ -n "$scratch" ]; then
 	mount --bind /var/tmp/build /src/build
 fi
 
+export TAP_DIR=/out/tap # outlives the guest
 cd /src || exit
 set -a
 # shellcheck disable=SC1091

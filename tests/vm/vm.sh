@@ -73,7 +73,7 @@ root_dir=$("$here/fetch.sh" root "$arch") || exit 2
 out=${out:-$VM_CACHE/out/$kernel-$arch}
 mkdir -p "$out" || exit 2
 out=$(cd "$out" && pwd)
-rm -f "$out"/{console.log,output,status,shell,qmp.*}
+rm -rf "$out"/{console.log,output,status,shell,qmp.*,tap}
 run=$(mktemp -d "${TMPDIR:-/tmp}/bpfahead-vm.XXXXXX") || exit 2
 qemu_pid=
 cleanup() {
