@@ -112,6 +112,8 @@ stop_pid() {
 
 cleanup() {
 	local status=$? i
+	# Not in a child that a signal reached before it was another program.
+	[ $BASHPID = $$ ] || exit $status
 	trap - EXIT INT TERM
 	for ((i = ${#pids[@]} - 1; i >= 0; i--)); do stop_pid "${pids[i]}"; done
 	if [ -d "$BPFAHEAD_PIN_DIR" ]; then
@@ -344,6 +346,27 @@ stop_run() {
 	wait "$RUN_PID" 2>/dev/null
 	RUN_STATUS=$?
 }
+
+# load_listed BDI...: loaded and pinned for these bdis alone, so for no disk of the host.
+load_listed() {
+	local bdi
+	"$BPFAHEAD" load >/dev/null && "$BPFAHEAD" config scope=listed >/dev/null || return 1
+	for bdi; do
+		# shellcheck disable=SC2046 # bytes are words
+		bpftool map update pinned "$BPFAHEAD_PIN_DIR/listed" key hex \
+			$({ printf '%s' "$bdi" && head -c $((32 - ${#bdi})) /dev/zero; } | xxd -p -c 1) \
+			value hex 01 00 00 00 || return 1
+	done
+}
+
+# start_helper: bpfaheadd on what is loaded; its output in $T/run.err; sets RUN_PID.
+start_helper() {
+	"$BPFAHEADD" >"$T/run.log" 2>"$T/run.err" </dev/null &
+	RUN_PID=$!
+	pids+=("$RUN_PID")
+	wait_for 10 helper_alive
+}
+helper_alive() { [ "$(status_json 2>/dev/null | jq -r .helper_alive)" = true ]; }
 
 status_json() { "$BPFAHEAD" status --json; }
 

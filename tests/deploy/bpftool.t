@@ -40,14 +40,6 @@ deploy() {
 	done < <("$BPFAHEAD" probe --json | jq -r '.commands[]')
 }
 
-start_helper() {
-	"$BPFAHEADD" >"$T/run.log" 2>"$T/run.err" </dev/null &
-	RUN_PID=$!
-	pids+=("$RUN_PID")
-	wait_for 10 helper_alive
-}
-helper_alive() { [ "$(status_json 2>/dev/null | jq -r .helper_alive)" = true ]; }
-
 # The names of all processes that work on this test's pins, this shell's own left out.
 ours() {
 	local dir

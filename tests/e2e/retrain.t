@@ -23,19 +23,6 @@ need_throttle 40000000 700
 set_kb 128
 
 # --- what has to live through all of it ---
-# No device of the host: before there is a helper, only this one is listed.
-start_helper() {
-	# shellcheck disable=SC2046 # bytes are words
-	"$BPFAHEAD" load >/dev/null && "$BPFAHEAD" config scope=listed >/dev/null &&
-		bpftool map update pinned "$BPFAHEAD_PIN_DIR/listed" key hex \
-			$({ printf "%s" "$BDI" && head -c $((32 - ${#BDI})) /dev/zero; } | xxd -p -c 1) \
-			value hex 01 00 00 00 || return 1
-	"$BPFAHEADD" >"$T/run.log" 2>"$T/run.err" </dev/null &
-	RUN_PID=$!
-	pids+=("$RUN_PID")
-	wait_for 10 helper_alive
-}
-helper_alive() { [ "$(status_json 2>/dev/null | jq -r .helper_alive)" = true ]; }
 program_ids() {
 	local pin
 	while read -r pin; do
@@ -45,6 +32,7 @@ program_ids() {
 acting() { status_json | jq -r .model.checksum; }
 decided() { [ "$(decided_class)" = "$1" ]; }
 
+load_listed "$BDI" || die 'bpfahead load'
 ok 'the helper runs, with the shipped model' start_helper
 programs=$(program_ids)
 shipped=$(acting)

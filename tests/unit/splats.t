@@ -181,33 +181,22 @@ busy: VFS: Busy inodes after unmount of loop0. Self-destruct in 5 seconds.  Have
 busy: unregister_netdevice: waiting for lo to become free. Usage count = 2
 END
 
-# caught LOG: is exactly the one line found that was planted, and said to be where it is?
-caught() {
-	local output
-	output=$("$splats" "$1")
-	[ $? = 1 ] && [ "$(wc -l <<<"$output")" = 1 ] && [[ $output == "$planted_at:"* ]]
-}
-
-# In every form of a log: a console's, one with the caller, dmesg --raw, dmesg --notime.
-missed=() kinds=0 last=
-total=$(wc -l <"$T/clean") planted_at=31
-while IFS= read -r line; do
-	kind=${line%%: *} text=${line#*: }
-	[ "$kind" = "$last" ] || kinds=$((kinds + 1))
-	last=$kind
-	for prefix in '[   42.123456] ' '[   42.123456][  T812] ' '<4>[   42.123456] ' '<0>' ''; do
-		{
-			head -n $((planted_at - 1)) "$T/clean"
-			printf '%s%s\n' "$prefix" "$text"
-			tail -n $((total - planted_at)) "$T/clean"
-		} >"$T/planted"
-		caught "$T/planted" || missed+=("$prefix$text")
+# In every form of a log: a console's, one with the caller, dmesg --raw, dmesg --notime; each headline
+# between two clean lines.
+cut -d: -f2- "$T/headlines" | sed 's/^ //' >"$T/texts"
+kinds=$(cut -d: -f1 "$T/headlines" | sort -u | wc -l)
+for prefix in '[   42.123456] ' '[   42.123456][  T812] ' '<4>[   42.123456] ' '<0>' ''; do
+	awk -v clean="$T/clean" -v prefix="$prefix" '{
+		if ((getline line <clean) <= 0) { close(clean); getline line <clean }
+		print line; print prefix $0 }' "$T/texts" >"$T/planted"
+	for ending in '' $'\r'; do
+		sed "s/\$/$ending/" "$T/planted" >"$T/log"
+		awk 'NR % 2 == 0 { print NR ":" $0 }' "$T/log" >"$T/wanted"
+		"$splats" "$T/log" >"$T/found"
+		is "$?:$(diff "$T/wanted" "$T/found")" 1: \
+			"headlines of $kinds kinds, each found behind '$prefix'${ending:+, with CR}"
 	done
-	sed 's/$/\r/' "$T/planted" >"$T/planted-cr"
-	caught "$T/planted-cr" || missed+=("$text, with CR")
-done <"$T/headlines"
-is "${#missed[@]}" 0 "$(wc -l <"$T/headlines") headlines of $kinds kinds, each planted in a clean log, are found alone"
-[ ${#missed[@]} = 0 ] || diag "${missed[@]}"
+done
 
 # --- whole messages, as they come ---
 cat >"$T/warn" <<'END'
