@@ -327,9 +327,9 @@ static int mount_bdi(const struct mount *m, char name[BDI_NAME_LEN])
 	}
 	if (m->major_nr)
 		return disk_bdi(m->major_nr, m->minor_nr, name);
-	/* NFS, FUSE and others without a disk; tmpfs and proc have no bdi. */
+	/* NFS, FUSE and others without a disk; overlayfs, tmpfs and proc have no bdi. */
 	snprintf(dev, sizeof(dev), "%u:%u", m->major_nr, m->minor_nr);
-	return take_name(dev, name);
+	return take_name(dev, name) ? -EOPNOTSUPP : 0;
 }
 
 /* Calls fn for each mount until it returns non-zero, which is returned; or -errno. */

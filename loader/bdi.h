@@ -42,7 +42,7 @@ __u64 bdi_sysfs_ino(const char *name);
  * @device: "sda", "sda1", "/dev/sda1", "8:1", "259:0", a bdi name as it is ("btrfs-1", "0:52"),
  *          or a mount point (absolute path of one)
  * Partitions give the whole disk; a btrfs or FUSE or NFS mount gives its own bdi.
- * Returns 0, -ENODEV, or -errno.
+ * Returns 0, -ENODEV, -EOPNOTSUPP for a mount that has none (overlayfs, tmpfs), or -errno.
  */
 int bdi_resolve(const char *device, char name[BDI_NAME_LEN]);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <bpf/libbpf.h>
 
+#include "bdi.h"
 #include "cli.h"
 #include "names.h"
 
@@ -239,6 +240,26 @@ int need_maps(struct maps *maps)
 	if (err)
 		return fail(err == -ENOENT ? EXIT_NOT_LOADED : status_of(err), "%s", why);
 	return 0;
+}
+
+int need_device(const char *device, char name[BDI_NAME_LEN])
+{
+	int err = bdi_resolve(device, name);
+
+	switch (err) {
+	case 0:
+		return 0;
+	case -ENODEV:
+		return fail(EXIT_FAILURE, "no device '%s': give a disk, MAJ:MIN or mount point",
+			    device);
+	case -EOPNOTSUPP:
+		return fail(EXIT_FAILURE,
+			    "%s has no readahead of its own: name what its files lie on, for "
+			    "overlayfs the file system of its layers",
+			    device);
+	default:
+		return fail(EXIT_FAILURE, "device '%s': %s", device, strerror(-err));
+	}
 }
 
 static char last_warning[256];

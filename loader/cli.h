@@ -82,6 +82,9 @@ int need_root(void);
 /* Root, then maps_open() of the pin directory: 0 or the exit status after the line. */
 int need_maps(struct maps *maps);
 
+/* bdi_resolve() for what a person typed: 0, or the exit status after the line. */
+int need_device(const char *device, char name[BDI_NAME_LEN]);
+
 /* libbpf's messages: to standard error with --verbose, else only the last warning is kept. */
 void libbpf_log_capture(void);
 const char *libbpf_log_last(void); /* "" if none; one line */

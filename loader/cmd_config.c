@@ -380,10 +380,9 @@ static int find_bdi(const struct maps *maps, const char *device, __u64 *bdi_id)
 	struct find find = {.name = name};
 	int err;
 
-	err = bdi_resolve(device, name);
+	err = need_device(device, name);
 	if (err)
-		return fail(EXIT_FAILURE, "no device '%s': give a disk, MAJ:MIN or mount point",
-			    device);
+		return err;
 	find.sysfs_ino = bdi_sysfs_ino(name);
 	err = maps_each_bdi(maps, match_bdi, &find);
 	if (err < 0)

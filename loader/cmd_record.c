@@ -319,7 +319,7 @@ int cmd_record(int argc, char **argv)
 	};
 	static struct record r;
 	struct maps maps;
-	int err, lock, status;
+	int lock, status;
 
 	status = cli_parse(&argp, false, argc, argv, &r);
 	if (status)
@@ -327,12 +327,9 @@ int cmd_record(int argc, char **argv)
 	status = need_maps(&maps);
 	if (status)
 		goto close;
-	err = r.device ? bdi_resolve(r.device, r.name) : 0;
-	if (err) {
-		status = fail(EXIT_FAILURE, "no device '%s': give a disk, MAJ:MIN or mount point",
-			      r.device);
+	status = r.device ? need_device(r.device, r.name) : 0;
+	if (status)
 		goto close;
-	}
 	lock = lock_ring();
 	if (lock < 0) {
 		status = lock == -EBUSY ?

@@ -36,16 +36,13 @@ static const struct argp_option options[] = {
 
 static int add_device(struct run *run, const char *device)
 {
-	int err;
+	int status;
 
 	if (run->nr_devices == BDI_SLOTS)
 		return fail(EXIT_FAILURE, "more than %d devices", BDI_SLOTS);
-	err = bdi_resolve(device, run->devices[run->nr_devices]);
-	if (err == -ENODEV)
-		return fail(EXIT_FAILURE, "no device '%s': give a disk, MAJ:MIN or mount point",
-			    device);
-	if (err)
-		return fail(EXIT_FAILURE, "device '%s': %s", device, strerror(-err));
+	status = need_device(device, run->devices[run->nr_devices]);
+	if (status)
+		return status;
 	run->nr_devices++;
 	return 0;
 }

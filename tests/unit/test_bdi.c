@@ -247,6 +247,7 @@ static void mounts(void **state)
 	make_directory(at("a b"));
 	make_directory(at("nfs"));
 	make_directory(at("over"));
+	make_directory(at("merged"));
 	make_directory(at("plain"));
 	snprintf(text, sizeof(text),
 		 "20 1 250:17 / %s/a\\040b rw shared:1 master:2 - ext4 /dev/vdx1 rw\n"
@@ -256,9 +257,10 @@ static void mounts(void **state)
 		 "24 1 0:99 / %s/over rw - overlay overlay rw\n"
 		 "25 1 0:70 / %s/over rw - nfs4 host:/y rw\n"
 		 "26 1 250:17 / %s/ntfs rw - fuseblk /dev/vdx1 rw\n"
+		 "28 1 0:99 / %s/merged rw - overlay overlay rw\n"
 		 "broken line\n"
 		 "27 1 x:y / /z rw - ext4 /dev/vdx rw\n",
-		 root, root, root, root, root, root);
+		 root, root, root, root, root, root, root);
 	put(mountinfo, text);
 	n = bdi_mounted(names, 16);
 	assert_int_equal(n, 3);
@@ -277,6 +279,7 @@ static void mounts(void **state)
 	assert_int_equal(bdi_resolve(at("over"), name), 0);
 	assert_string_equal(name, "0:70");
 	assert_int_equal(bdi_resolve(at("plain"), name), -ENODEV);
+	assert_int_equal(bdi_resolve(at("merged"), name), -EOPNOTSUPP);
 	assert_int_equal(bdi_resolve(at("a b"), name), 0);
 	assert_string_equal(name, "250:16");
 	bdi_display_name("250:16", text, sizeof(text));
