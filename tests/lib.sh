@@ -232,8 +232,15 @@ fill_file() {
 	forget "$1"
 }
 
-# forget FILE: drops its pages from the cache, and no one else's.
-forget() { dd if="$1" iflag=nocache count=0 status=none; }
+# forget FILE: drops its pages from the cache, and no one else's but those of BACKING, the file that
+# is read for it by a FUSE daemon or an NFS server.
+BACKING=
+forget() {
+	local file
+	for file in "$1" ${BACKING:+"$BACKING"}; do
+		dd if="$file" iflag=nocache count=0 status=none || return
+	done
+}
 
 # throttle BYTES_PER_S IOPS: reads of $BDI by what `throttle_run` starts.
 throttle() {
@@ -325,10 +332,12 @@ reads_completed() {
 
 # --- bpfahead --------------------------------------------------------------------------------
 
-# start_run [OPTION...]: `bpfahead run` on $NAME; output in $T/run.log; sets RUN_PID.
+# start_run [OPTION...]: `bpfahead run` on $RUN_DEVICE, else on $NAME, on all that is mounted where
+# RUN_DEVICE is empty; output in $T/run.log; sets RUN_PID.
 start_run() {
+	local device=${RUN_DEVICE-$NAME}
 	: >"$T/run.log"
-	"$BPFAHEAD" run --device "${RUN_DEVICE:-$NAME}" "$@" >"$T/run.log" 2>"$T/run.err" </dev/null &
+	"$BPFAHEAD" run ${device:+--device "$device"} "$@" >"$T/run.log" 2>"$T/run.err" </dev/null &
 	RUN_PID=$!
 	pids+=("$RUN_PID")
 	if ! wait_for 15 run_is_ready || ! kill -0 "$RUN_PID" 2>/dev/null; then
@@ -511,6 +520,42 @@ reached() {
 		diag "took $last_us us, more than $limit us"
 		return 1
 	fi
+}
+
+# try WHAT FILE BDI [PATTERN CLASS]...: with `bpfahead run` on RUN_DEVICE, each pattern (default: mmap
+# random) on the file must be told, and its row arrive on the bdi, from 128 KB; the end restores it.
+# TRY_SECONDS is the length of a phase; words in RUN_OPTIONS go to `run`; the bdis in ALONE must keep
+# the values that they have; AFTER_START is called before the first phase.
+TRY_SECONDS=8 RUN_OPTIONS=() ALONE=() AFTER_START=
+try() {
+	local what=$1 file=$2 bdi=$3 class before
+	shift 3
+	[ $# -gt 0 ] || set -- mmap-random random
+	use_bdi "$bdi"
+	set_kb 128
+	before=$(kb_of "${ALONE[@]}")
+	start_run "${RUN_OPTIONS[@]}"
+	${AFTER_START:+"$AFTER_START"}
+	while [ $# -gt 0 ]; do
+		phase "$TRY_SECONDS" "$1" "$file"
+		class=$(decided_class "$bdi")
+		is "$(classic "$class")" "$2" "$what: $1 is told as $2"
+		ok "$what: bdi $bdi gets the row of '$class'" reached "$(policy_kb "$class" 128)"
+		shift 2
+	done
+	[ ${#ALONE[@]} = 0 ] || is "$(kb_of "${ALONE[@]}")" "$before" "$what: ${ALONE[*]} left alone"
+	stop_run TERM
+	is "$(read_kb)" 128 "$what: the original is back"
+	[ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
+}
+
+# btrfs_bdi MOUNTPOINT: the bdi that a btrfs file system has of its own.
+btrfs_bdi() { basename "$(readlink -f "/sys/fs/btrfs/$(findmnt -no UUID "$1")/bdi")"; }
+
+# kb_of BDI...: their values, a word each.
+kb_of() {
+	local bdi
+	for bdi; do echo -n "$bdi: $(<"/sys/class/bdi/$bdi/read_ahead_kb") KB  "; done
 }
 
 # --- a disk under mmap random load, for tests that look at one change ------------------------

@@ -6,27 +6,6 @@
 . "$(dirname "$0")/../lib.sh"
 need fio jq dd sfdisk partx mkfs.btrfs
 
-seconds=8
-read_first=
-
-# try WHAT FILE BDI: mmap random must arrive on the bdi, from 128 KB.
-try() {
-	local what=$1 file=$2 bdi=$3 class
-	use_bdi "$bdi"
-	set_kb 128
-	start_run
-	[ -z "$read_first" ] || for cpu in 0 1; do
-		taskset -c $cpu dd if="$read_first" of=/dev/null bs=4k count=64 status=none || true
-	done
-	phase $seconds "${4:-mmap-random}" "$file"
-	class=$(decided_class "$bdi")
-	is "$(classic "$class")" "${5:-random}" "$what: told as ${5:-random}"
-	ok "$what: bdi $bdi gets the row of '$class'" reached "$(policy_kb "$class" 128)"
-	stop_run TERM
-	is "$(read_kb)" 128 "$what: the original is back"
-	[ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
-}
-
 open_trace || true
 
 # A partition: the loop device is scanned, the file system lies in the second of two.
@@ -42,9 +21,15 @@ RUN_DEVICE=${NAME}p2 try partition "$MNT/data" "$BDI"
 
 # The same partition raw, and a read of the other one first on every CPU: both are learnt.
 umount "$MNT"
-read_first=${LOOP}p1
+read_first_partition() {
+	local cpu
+	for cpu in 0 1; do
+		taskset -c "$cpu" dd if="${LOOP}p1" of=/dev/null bs=4k count=64 status=none || true
+	done
+}
+AFTER_START=read_first_partition
 RUN_DEVICE=${NAME}p2 try 'raw second partition' "${LOOP}p2" "$BDI"
-read_first=
+AFTER_START=
 
 # btrfs has a bdi of its own; the disk's is not the one.
 make_loop 640
@@ -52,11 +37,9 @@ if grep -qw btrfs /proc/filesystems || modprobe -q btrfs; then
 	make_fs "$LOOP" btrfs
 	fill_file "$MNT/data" 384
 	throttle 24000000 1500 || die throttle
-	bdi=$(basename "$(readlink -f "/sys/fs/btrfs/$(findmnt -no UUID "$MNT")/bdi")")
-	disk_before=$(<"/sys/class/bdi/$BDI/read_ahead_kb")
-	RUN_DEVICE=$MNT try btrfs "$MNT/data" "$bdi"
-	is "$(<"/sys/class/bdi/$BDI/read_ahead_kb")" "$disk_before" \
-		"btrfs: the disk's own value is left alone"
+	ALONE=("$BDI")
+	RUN_DEVICE=$MNT try btrfs "$MNT/data" "$(btrfs_bdi "$MNT")"
+	ALONE=()
 	umount "$MNT"
 else
 	skip btrfs 'this kernel has no btrfs'
