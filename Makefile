@@ -13,6 +13,23 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 B := build
 CC := gcc
+HOSTCC := $(CC)
+# CROSS=arm64: everything for that architecture, into build/arm64 (docs/operations.md).
+ifdef CROSS
+CROSS_arm64 := aarch64-linux-gnu-
+ifndef CROSS_COMPILE
+CROSS_COMPILE := $(or $(CROSS_$(CROSS)),$(error CROSS=$(CROSS): only arm64 is known))
+endif
+ifndef SYSROOT
+SYSROOT := $(shell tests/vm/fetch.sh sysroot $(CROSS))
+endif
+ifeq ($(SYSROOT),)
+$(error CROSS=$(CROSS): no SYSROOT with the libraries of that architecture)
+endif
+B := build/$(CROSS)
+CC := $(CROSS_COMPILE)gcc --sysroot=$(SYSROOT)
+AR := $(CROSS_COMPILE)ar
+endif
 CLANG ?= clang
 LLVM_STRIP ?= llvm-strip
 LLVM_OBJCOPY ?= llvm-objcopy
@@ -52,15 +69,15 @@ LDFLAGS += -Wl,--as-needed
 # what pays to be unrolled or inlined says so itself.
 BPF_OPT := -Oz
 BPF_CFLAGS := -g $(BPF_OPT) -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
-	-fdebug-prefix-map=bpf=src -MMD -MP \
-	-I$(if $(MULTIARCH),/usr/include/$(MULTIARCH),/usr/include) -I.
+	-fdebug-prefix-map=bpf=src -MMD -MP $(if $(SYSROOT),--sysroot=$(SYSROOT)) \
+	-I$(SYSROOT)/usr/include$(MULTIARCH:%=/%) -I.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 HELPER_LIBS := -lbpf -lelf -lz -lseccomp
 CLI_LIBS := $(HELPER_LIBS) -lcjson -lm
 # ONNX is there if what it takes to build it is; else the commands that need it say so.
 ONNX_PROTO := /usr/include/onnx/onnx.proto
-ONNX := $(and $(wildcard $(ONNX_PROTO)),$(wildcard /usr/include/protobuf-c/protobuf-c.h),$(shell \
+ONNX := $(and $(wildcard $(ONNX_PROTO)),$(wildcard $(SYSROOT)/usr/include/protobuf-c/protobuf-c.h),$(shell \
 	command -v protoc-c))
 ONNX_H := $(if $(ONNX),$(B)/onnx/onnx.pb-c.h)
 ONNX_LIBS := $(if $(ONNX),-lprotobuf-c)
@@ -98,10 +115,10 @@ BPF_OBJECTS := $(BPF_NAMES:%=$(B)/%.bpf.o)
 PROGRAMS := $(B)/bpfahead $(B)/bpfaheadd $(B)/bpfaheadd-static $(B)/bpfahead-gen
 GEN_TOOLS := $(GEN_TOOLS_C:gen/%.c=$(B)/%)
 UNIT := $(UNIT_C:tests/unit/%.c=$(B)/tests/unit/%)
-ASAN := $(UNIT_C:tests/unit/%.c=$(B)/asan/%)
+ASAN := $(if $(CROSS),,$(UNIT_C:tests/unit/%.c=$(B)/asan/%))
 KERNEL_OBJECTS := $(KERNEL_BPF_C:tests/kernel/%.bpf.c=$(B)/tests/%.bpf.o)
-KERNEL := $(call mains,$(KERNEL_C))
-KERNEL := $(KERNEL:tests/kernel/%.c=$(B)/tests/%)
+KERNEL_TESTS := $(call mains,$(KERNEL_C))
+KERNEL_TESTS := $(KERNEL_TESTS:tests/kernel/%.c=$(B)/tests/%)
 KERNEL_SHARED_C := $(call without_mains,$(KERNEL_C))
 BENCH_OBJECTS := $(BENCH_BPF_C:tests/bench/%.bpf.c=$(B)/bench/%.bpf.o)
 BENCH_PROGRAMS := $(call mains,$(BENCH_C))
@@ -142,14 +159,22 @@ $(SUITES:%=test-%): test-%: all test-build ## one suite: test-unit, test-asan, t
 	@$(SUDO) env FULL='$(FULL)' tests/run.sh $*
 
 test-vm: ## the suites on stock kernels in emulation (CI=1: the subset of CI; ROWS='6.1*')
-	@tests/deps.sh test vm vm-arm64 veristat
+	@tests/deps.sh test vm veristat
 	@$(MAKE) --no-print-directory all test-build $(B)/veristat $(if $(CI),,compilers)
+	@for arch in $$(tests/vm/matrix.sh --cross $(if $(CI),--ci) $(ROWS) | sort -u); do \
+		$(MAKE) --no-print-directory cross-$$arch || exit 1; done
 	@tests/vm/matrix.sh $(if $(CI),--ci) $(ROWS)
+
+# The tree that guests of another architecture have for build/.
+.PHONY: cross-arm64
+cross-arm64:
+	@tests/deps.sh vm-$(@:cross-%=%)
+	@$(MAKE) --no-print-directory CROSS=$(@:cross-%=%) all test-build
 
 vm: export VM_COMMAND := $(CMD)
 vm: ## a stock kernel: KERNEL=6.12 ARCH=amd64 CMD='...', without CMD a shell (VM_ARGS: vm.sh -h)
-	@tests/deps.sh test vm $(if $(filter arm64,$(ARCH)),vm-arm64)
-	@$(MAKE) --no-print-directory all test-build
+	@tests/deps.sh test vm
+	@$(MAKE) --no-print-directory all test-build $(if $(filter-out amd64,$(ARCH)),cross-$(ARCH))
 	@tests/vm/vm.sh -k $(KERNEL) -a $(ARCH) $(VM_ARGS) $(if $(CMD),-- bash -c "$$VM_COMMAND",-s)
 
 compilers: ## the BPF objects by each of clang's versions, COMPILERS='14 16 19', in build/clang-N
@@ -158,7 +183,7 @@ compilers: ## the BPF objects by each of clang's versions, COMPILERS='14 16 19',
 	@for v in $(COMPILERS); do \
 		$(MAKE) --no-print-directory B=$(B)/clang-$$v CLANG=clang-$$v LLVM_STRIP=llvm-strip-$$v \
 			LLVM_OBJCOPY=llvm-objcopy-$$v bpf-objects && \
-		cp -p $(KERNEL) $(B)/clang-$$v/tests/ || exit 1; done
+		cp -p $(KERNEL_TESTS) $(B)/clang-$$v/tests/ || exit 1; done
 
 OF_COMPILERS = $(COMPILERS:%=$(B)/clang-%)
 test-compilers: compilers veristat ## the suite in the kernel with the objects of each of COMPILERS
@@ -204,11 +229,11 @@ bench-live: ## accuracy while fio runs known patterns (ARGS=--quick; ARGS=--chec
 deps: ## install what the tests, the benchmark and lint need
 	@tests/deps.sh run test bench lint
 
-test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL) $(TOOLS) ## build the tests
+test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL_TESTS) $(TOOLS) ## build the tests
 bench-build: all $(BENCH_OBJECTS) $(BENCH_PROGRAMS)
 .PHONY: bpf-objects kernel-tests
 bpf-objects: $(BPF_OBJECTS) $(KERNEL_OBJECTS)
-kernel-tests: $(KERNEL)
+kernel-tests: $(KERNEL_TESTS)
 
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
 TIDY_C := $(filter-out %.bpf.c $(if $(ONNX),,$(ONNX_LEFT_OUT)),$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
@@ -297,7 +322,7 @@ endef
 # NAME.bpf.lines.o keeps them, for reading the verifier's log.
 $(B)/strip-lines: bpf/strip-lines.c | $(B)
 	$(say) HOSTCC $@
-	$(Q)$(CC) $(filter-out -MMD -MP,$(C_ALL)) $(LDFLAGS) $< -lelf -o $@
+	$(Q)$(HOSTCC) $(filter-out -MMD -MP,$(C_ALL)) $(LDFLAGS) $< -lelf -o $@
 
 # Another compiler makes the objects anew, and its name goes with them.
 .PHONY: always
@@ -403,7 +428,7 @@ $(ASAN): $(B)/asan/%: $(B)/asan/obj/tests/unit/%.o $(call to,asan/obj,$(UNIT_SHA
 	$(say) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
 
-$(KERNEL): $(B)/tests/%: $(B)/obj/tests/kernel/%.o $(call to,obj,$(KERNEL_SHARED_C)) \
+$(KERNEL_TESTS): $(B)/tests/%: $(B)/obj/tests/kernel/%.o $(call to,obj,$(KERNEL_SHARED_C)) \
 		$(B)/libgen.a $(B)/libbpfahead.a
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(TEST_LIBS) -o $@
@@ -453,4 +478,6 @@ peers: ## train and infer with PyTorch and scikit-learn, too, side by side (ARGS
 weights: $(B)/bpfahead-gen ## retrain the shipped models from the checked-in data
 	gen/build-weights.sh
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Not those of other architectures, nor what guests have by that name.
+-include $(shell find $(B) -mindepth 1 \( -path build/vm -o -path build/arm64 \) -prune -o \
+	-name '*.d' -print 2>/dev/null)

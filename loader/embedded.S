@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The BPF objects and the default model inside the binary; paths are relative to the repository. */
+/* The BPF objects and the default model inside the binary; found below the build directory and in the tree. */
 
 #ifndef DEFAULT_WEIGHTS
 #define DEFAULT_WEIGHTS "weights/default.bin"
@@ -14,10 +14,10 @@ embedded_\name:
 embedded_\name\()_end:
 	.endm
 
-	embed	readahead, "build/readahead.bpf.o"
-	embed	ra_tp, "build/ra_tp.bpf.o"
-	embed	ra_fentry, "build/ra_fentry.bpf.o"
-	embed	latency, "build/latency.bpf.o"
+	embed	readahead, "readahead.bpf.o"
+	embed	ra_tp, "ra_tp.bpf.o"
+	embed	ra_fentry, "ra_fentry.bpf.o"
+	embed	latency, "latency.bpf.o"
 	embed	weights, DEFAULT_WEIGHTS
 
 	.section .note.GNU-stack, "", %progbits

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# fetch.sh kernel VERSION ARCH | root ARCH - what a guest is made of, out of the distribution's
-# packages: downloaded by apt-get with its signatures checked, unpacked below $VM_CACHE, never
-# installed. Prints the directory. What is there already is not fetched again.
+# fetch.sh kernel VERSION ARCH | root ARCH | sysroot ARCH - what a guest is made of, out of the
+# distribution's packages: downloaded by apt-get with its signatures checked, unpacked below
+# $VM_CACHE, never installed. Prints the directory. What is there already is not fetched again.
 #
-# VERSION is 6.1 or 6.12, or the full name of a package's kernel. A root holds what the suites call, and
-# nothing of it runs on this host. Needs apt-get, dpkg-deb and no privileges.
+# VERSION is 6.1 or 6.12, or the full name of a package's kernel. A root holds what the suites call, a
+# sysroot the headers and libraries that `make CROSS=ARCH` builds with; nothing of either runs on this
+# host. Needs apt-get, dpkg-deb and no privileges.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 cd "$(dirname "$0")/../.."
@@ -19,6 +20,9 @@ packages='bash busybox-static coreutils mawk sed grep findutils diffutils util-l
 	fio fdisk parted e2fsprogs xfsprogs btrfs-progs
 	dmsetup lvm2 mdadm cryptsetup-bin multipath-tools nvme-cli
 	nfs-kernel-server nfs-common rpcbind fuse3 bindfs kpartx'
+
+# What the tree is built with, as tests/deps.sh installs it for this host.
+libraries='libc6-dev libbpf-dev libelf-dev zlib1g-dev libseccomp-dev libcjson-dev libprotobuf-c-dev libcmocka-dev'
 
 die() {
 	echo "fetch.sh: $*" >&2
@@ -92,21 +96,28 @@ fetch_kernel() {
 	echo "$dir"
 }
 
+# unpack_all PACKAGE...: with all that they need, into a new $dir whose /usr holds everything.
+unpack_all() {
+	local file list=$VM_CACHE/packages-${dir##*/}
+	rm -rf "$dir"
+	mkdir -p "$dir"/usr/{bin,sbin,lib,lib64}
+	for file in bin sbin lib lib64; do ln -s "usr/$file" "$dir/$file"; done
+	download "$@" >"$list"
+	while read -r file; do
+		unpack "$archives/$file" "$dir" --exclude=./usr/share/doc --exclude=./usr/share/man \
+			--exclude=./usr/share/locale
+	done <"$list"
+	rm -f "$archives"/*.deb
+}
+
 fetch_root() {
-	local arch=$1 dir=$VM_CACHE/root-$1 file
+	local arch=$1 dir=$VM_CACHE/root-$1
 	if [ ! -e "$dir/done" ] || [ "$(cat "$dir/done")" != "$packages" ]; then
 		use_apt "$arch"
-		rm -rf "$dir"
-		mkdir -p "$dir"/{usr/bin,usr/sbin,usr/lib,usr/lib64,proc,sys,dev,run,tmp,var/tmp,src,out,etc,root,mnt,usr/lib/modules}
-		for file in bin sbin lib lib64; do ln -s "usr/$file" "$dir/$file"; done
 		# shellcheck disable=SC2046,SC2086 # words
-		download $packages $(apt-cache "${apt[@]}" dumpavail |
-			awk -v RS= '/\nEssential: yes/ { print $2 }') >"$dir/../packages-$arch"
-		while read -r file; do
-			unpack "$archives/$file" "$dir" --exclude=./usr/share/doc --exclude=./usr/share/man \
-				--exclude=./usr/share/locale
-		done <"$dir/../packages-$arch"
-		rm -f "$archives"/*.deb
+		unpack_all $packages $(apt-cache "${apt[@]}" dumpavail |
+			awk -v RS= '/\nEssential: yes/ { print $2 }')
+		mkdir -p "$dir"/{proc,sys,dev,run,tmp,var/tmp,src,out,etc,root,mnt,usr/lib/modules}
 		# What the packages' scripts would have done, as far as a guest needs it.
 		ln -sf mawk "$dir/usr/bin/awk"
 		cp "$dir/usr/share/base-passwd/passwd.master" "$dir/etc/passwd"
@@ -118,11 +129,27 @@ fetch_root() {
 	echo "$dir"
 }
 
+fetch_sysroot() {
+	local arch=$1 dir=$VM_CACHE/sysroot-$1 link
+	if [ ! -e "$dir/done" ] || [ "$(cat "$dir/done")" != "$libraries" ]; then
+		use_apt "$arch"
+		# shellcheck disable=SC2086 # words
+		unpack_all $libraries
+		# Else they would lead the linker to this host's libraries.
+		find "$dir" -type l -lname '/*' | while read -r link; do
+			ln -sfnr "$dir$(readlink "$link")" "$link"
+		done
+		echo "$libraries" >"$dir/done"
+	fi
+	echo "$dir"
+}
+
 case ${1:-} in
 kernel) fetch_kernel "$2" "$3" ;;
 root) fetch_root "$2" ;;
+sysroot) fetch_sysroot "$2" ;;
 *)
-	echo 'usage: fetch.sh kernel VERSION ARCH | root ARCH' >&2
+	echo 'usage: fetch.sh kernel VERSION ARCH | root ARCH | sysroot ARCH' >&2
 	exit 2
 	;;
 esac

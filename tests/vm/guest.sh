@@ -29,10 +29,13 @@ if [ -n "$scratch" ]; then
 	mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=1 "$scratch" && mount -o noatime "$scratch" /var/tmp
 fi
 
-# What was built runs from that disk: a program on an overlay has no device below it.
+# What was built runs from that disk: a program on an overlay has no device below it. What was built for
+# another architecture (make CROSS=ARCH, into build/ARCH) is the build/ of its guests.
+build=/src/build
+[ "$(uname -m)" != aarch64 ] || build=/src/build/arm64
 if [ -n "$scratch" ]; then
 	mkdir /var/tmp/build
-	tar -C /src/build --exclude=./{obj,asan,fuzz,helper,vm,tap} -c . | tar -x -C /var/tmp/build
+	tar -C $build --exclude=./{obj,asan,fuzz,helper,vm,tap,arm64} -c . | tar -x -C /var/tmp/build
 	mount --bind /var/tmp/build /src/build
 fi
 

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# matrix.sh [--ci] [--list] [PATTERN...] - run the rows of tests/vm/rows, or those whose names match
+# matrix.sh [--ci] [--list|--cross] [PATTERN...] - run the rows of tests/vm/rows, or those whose names match
 # a pattern (a shell glob), one guest after the other; TAP, and a table at the end. A row fails if
 # its command does, or if its guest hangs, panics or complains. What each printed is left below
-# $VM_CACHE/out/ROW.
+# $VM_CACHE/out/ROW. --list prints the names of the rows instead, --cross what they need to be built
+# for (make CROSS=ARCH), an architecture a row.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 export VM_CACHE=${VM_CACHE:-$PWD/build/vm}
@@ -12,9 +13,9 @@ ci='' list='' patterns=()
 for argument; do
 	case $argument in
 	--ci) ci=1 ;;
-	--list) list=1 ;;
+	--list | --cross) list=${argument#--} ;;
 	-*)
-		echo 'usage: matrix.sh [--ci] [--list] [PATTERN...]' >&2
+		echo 'usage: matrix.sh [--ci] [--list|--cross] [PATTERN...]' >&2
 		exit 2
 		;;
 	*) patterns+=("$argument") ;;
@@ -39,10 +40,11 @@ while IFS='|' read -r name when options command; do
 	name=$(trim "$name") when=$(trim "$when") command=$(trim "$command")
 	[ "$when" = ci ] || [ -z "$ci" ] || continue
 	wanted "$name" || continue
-	[ -z "$list" ] || {
-		echo "$name"
-		continue
-	}
+	case $list in
+	list) echo "$name" ;;
+	cross) [[ ! $options =~ -a\ *(arm64) ]] || echo "${BASH_REMATCH[1]}" ;;
+	esac
+	[ -z "$list" ] || continue
 	rows=$((rows + 1)) start=$SECONDS
 	dir=$VM_CACHE/out/$name
 	echo "# $name: vm.sh $(trim "$options") -- $command"

@@ -68,6 +68,7 @@ for tool in "${qemu[0]}" cpio depmod perl; do
 	command -v "$tool" >/dev/null || die "$tool is missing: tests/deps.sh vm"
 done
 
+[ "$arch" = amd64 ] || [ -e "$tree/build/$arch/bpfahead" ] || die "not built for $arch: make CROSS=$arch all test-build"
 kernel_dir=$("$here/fetch.sh" kernel "$kernel" "$arch") || exit 2
 root_dir=$("$here/fetch.sh" root "$arch") || exit 2
 out=${out:-$VM_CACHE/out/$kernel-$arch}
