@@ -128,6 +128,13 @@ static void forget(void)
 	without_model = third_answers = of_disk = 0;
 }
 
+/* Both models had their say, on the device under load. */
+static bool both_spoke(void)
+{
+	return of_disk > 100 && answers[0].seen > 20 && answers[1].seen > 20 &&
+	       answers[0].decided && answers[1].decided;
+}
+
 static void report(const char *what, unsigned long n)
 {
 	printf("# %lu %s: %lu windows of one model, %lu of the other, %lu without; decisions %lu "
@@ -135,12 +142,7 @@ static void report(const char *what, unsigned long n)
 	       n, what, answers[0].seen, answers[1].seen, without_model, answers[0].decided,
 	       answers[1].decided, of_disk);
 	assert_int_equal(third_answers, 0);
-	/* Both models had their say, on the device under load. */
-	assert_true(of_disk > 100);
-	assert_true(answers[0].seen > 20);
-	assert_true(answers[1].seen > 20);
-	assert_true(answers[0].decided > 0);
-	assert_true(answers[1].decided > 0);
+	assert_true(both_spoke());
 }
 
 static void swaps_by_new_maps(void **state)
@@ -172,7 +174,7 @@ static void swaps_by_new_maps(void **state)
 
 static void overwrites_in_place(void **state)
 {
-	__u64 end, seconds = env_number("OVERWRITE_SECONDS", env_number("FULL", 0) ? 60 : 5);
+	__u64 began, end, seconds = env_number("OVERWRITE_SECONDS", env_number("FULL", 0) ? 60 : 5);
 	int models = map_fd(attached.readahead, "models"), inner;
 	__u32 zero = 0, slot = MODEL_ACTING;
 	unsigned long n = 0, torn;
@@ -183,8 +185,10 @@ static void overwrites_in_place(void **state)
 	assert_int_equal(bpf_map_update_elem(models, &slot, &inner, BPF_ANY), 0);
 	forget();
 	torn = invalid_models();
-	end = now_ns() + seconds * 1000000000ULL;
-	while (now_ns() < end) {
+	began = now_ns();
+	end = began + seconds * 1000000000ULL;
+	/* A slow machine gets the time that it takes to see enough. */
+	while (now_ns() < end || (!both_spoke() && now_ns() < end + 20 * (end - began))) {
 		n++;
 		assert_int_equal(
 			bpf_map_update_elem(inner, &zero, &answers[n / 8 & 1].model, BPF_ANY), 0);
