@@ -17,11 +17,11 @@
 
 struct capability {
 	const char *name;
-	bool required;
 	const char *with, *without; /* what follows if it is offered, and if not */
+	const char *consequence;    /* the one that holds here */
+	bool required;
 	bool offered;
 	char found[96];
-	const char *consequence;
 };
 
 enum {
