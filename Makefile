@@ -136,7 +136,7 @@ $(DIRS):
 # --- what people type ------------------------------------------------------------------------
 
 .PHONY: all run test test-vm vm demo bench peers bench-live lint format fuzz weights install uninstall clean help
-.PHONY: deps test-build bench-build compilers test-compilers veristat verifier-record
+.PHONY: deps test-build bench-build compilers test-compilers veristat verifier-record docs-kernels
 
 all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
 
@@ -207,6 +207,11 @@ verifier-record: compilers veristat ## measure the verifier's cost anew, on this
 	$(foreach k,$(VERIFIER_KERNELS),tests/vm/vm.sh -q -k $(k) -o $(B)/vm/out/verifier-$(k) -- \
 		tests/verifier-cost.sh measure $(OF_COMPILERS) &&) true
 	tests/verifier-cost.sh record $(B)/verifier-host.csv $(VERIFIER_KERNELS:%=$(B)/vm/out/verifier-%/output)
+
+docs-kernels: ## ask this kernel and those in emulation what they offer: the table of docs/kernels.md
+	@tests/deps.sh test vm
+	@$(MAKE) --no-print-directory all
+	@$(SUDO) tests/vm/kernels.sh
 
 demo: ## show decisions on a rate-limited loop device of its own, against the host's default
 	@tests/deps.sh test

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The readahead layer by fentry, for kernels without its tracepoints (6.1 to
- * 6.17). Refused under lockdown=integrity on some hosts; the block layer is
- * then all there is.
+ * 6.17). Some kernels refuse fentry altogether; the block layer is then all
+ * there is.
  */
 #include "readahead_layer.bpf.h"
 

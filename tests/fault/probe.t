@@ -85,4 +85,30 @@ mkdir "$T/security"
 echo 'none integrity [confidentiality]' >"$T/security/lockdown"
 probe_with "$T/security" /sys/kernel/security
 is "$STATUS $(of lockdown found)" '0 confidentiality' 'lockdown is told'
+
+# --- compared with a table of docs/kernels.md's form ---
+"$BPFAHEAD" probe --json >"$T/json"
+export KERNELS_MD=$T/kernels.md BPFAHEAD
+{
+	echo '| capability | other | here | what is lost without it |'
+	echo '|---|---|---|---|'
+	jq -r '.capabilities[] | "| `\(.name)` | - | \(.found) | \(.without) |"' "$T/json"
+} >"$T/table"
+# checked NAME STATUS REGEX: what check says of $T/kernels.md.
+checked() {
+	local got
+	got=$("$TOP/tests/vm/kernels.sh" check here 2>&1)
+	is $? "$2" "$1: status $2"
+	like "$got" "$3" "$1: says so"
+}
+cp "$T/table" "$KERNELS_MD"
+checked 'a table as this kernel is' 0 'as .* records'
+sed 's/^\(| `ring buffer` | - |\) [^|]*/\1 absent /' "$T/table" >"$KERNELS_MD"
+checked 'a cell that is not so' 1 'ring buffer: recorded absent; this kernel: yes'
+grep -v '`iter/task_file`' "$T/table" >"$KERNELS_MD"
+checked 'a line too few' 1 'iter/task_file: not recorded'
+{ cat "$T/table" && echo '| `flux` | - | yes | - |'; } >"$KERNELS_MD"
+checked 'a line too many' 1 'flux: recorded yes; probe does not say'
+sed '1s/here/there/' "$T/table" >"$KERNELS_MD"
+checked 'no such column' 1 'no column here'
 done_testing
