@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The hot path of every hook: find this CPU's totals for the bdi at hand. One
- * array look-up and two compares per event; all else happens at most once a
- * jiffy (tick()), once per CPU and bdi (adopt_counters()), or once per bdi
- * (slot_take()).
+ * array look-up and three compares per event; all else happens at most once a
+ * jiffy, and a few times a hop (tick()), once per CPU and bdi
+ * (adopt_counters()), or once per bdi (slot_take()).
  */
 #ifndef BPFAHEAD_ACCOUNT_BPF_H
 #define BPFAHEAD_ACCOUNT_BPF_H
@@ -122,8 +122,14 @@ static __noinline __u32 slot_take(struct backing_dev_info *bdi, __u64 id)
 	v.slot = NO_SLOT;
 	alloc = bpf_map_lookup_elem(&allocator, &zero);
 	c = bpf_map_lookup_elem(&config, &zero);
-	if (!alloc || !c)
+	st = bpf_map_lookup_elem(&bdis, &home);
+	if (!alloc || !c || !st)
 		return NO_SLOT;
+	/* Without the lock: with more bdis than slots this is where every CPU's events come. */
+	if (st->bdi_id && alloc->full_jiffy == bpf_jiffies64()) {
+		COUNT(table_full);
+		return NO_SLOT;
+	}
 	if (__sync_val_compare_and_swap(&alloc->lock, 0, 1)) {
 		COUNT(alloc_busy);
 		return NO_SLOT;
@@ -224,14 +230,34 @@ out:
 	return done;
 }
 
-/* At most once a jiffy per CPU and bdi. Returns the totals to add to, NULL if there are none. */
+/*
+ * Jiffies that may pass before the clock is read again, and `last_seen_ns` written, which all CPUs
+ * share: up to SPARE_JIFFIES while the end of the hop is far. None lasts longer than 10 ms, so 2^24
+ * ns each never reach it.
+ */
+#define SPARE_JIFFIES 7
+#define SEEN_NS (4 * (__s64)MS) /* a line that all CPUs read is not written more often */
+
+static __always_inline __u64 jiffies_to_spare(const struct bdi_state *st, __u64 now)
+{
+	__s64 left = (__s64)(st->hop_deadline_ns - now) >> 24;
+
+	if (left < 0)
+		return 0;
+	return left < SPARE_JIFFIES ? left : SPARE_JIFFIES;
+}
+
+/*
+ * At most once a jiffy per CPU and bdi, and seldom before a hop's end nears. Returns the totals to
+ * add to, NULL if there are none.
+ */
 static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct request_queue *q,
 					    __u64 id, __u32 source, __u32 flags)
 {
 	__u32 zero = 0, slot = id & (BDI_SLOTS - 1), *where;
 	struct bdi_counters *c;
 	struct bdi_state *st;
-	__u64 now, last_seen;
+	__u64 now, last_seen, ino;
 	struct config *conf;
 	bool idle;
 
@@ -250,37 +276,38 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 		if (!c || !st || st->bdi_id != id)
 			return NULL;
 	}
-	if (c->bdi_id != id || c->slot_seq != st->slot_seq)
+	if (!adopted(c, st, id))
 		adopt_counters(c, st, id);
+	c->sources |= source;
 	if (~st->sources & source)
 		__sync_fetch_and_or(&st->sources, source);
 	if (~st->flags & flags)
 		st->flags |= flags;
 	/* Followed, not kept: 0 once the device has left while a file system still reads. */
-	if (!(st->flags & BDI_NAMELESS))
-		st->sysfs_ino = bdi->dev->kobj.sd->id;
+	ino = bdi->dev->kobj.sd->id;
+	if (st->sysfs_ino != ino && !(st->flags & BDI_NAMELESS))
+		st->sysfs_ino = ino;
 
 	now = bpf_ktime_get_ns();
 	last_seen = st->last_seen_ns;
-	st->last_seen_ns = now;
 	idle = (__s64)(now - last_seen) >
 	       (__s64)setting(conf->idle_ns, DEFAULT_IDLE_NS, 10 * MS, 600000 * MS);
+	if ((__s64)(now - last_seen) > SEEN_NS)
+		st->last_seen_ns = now;
 	if ((idle || now >= st->hop_deadline_ns) && !try_hop_end(bdi, q, st, id, slot, now, idle) &&
 	    idle)
 		st->last_seen_ns = last_seen; /* the next event finds the idle spell again */
-	c->jiffy = bpf_jiffies64();
+	c->due = bpf_jiffies64() + 1 + jiffies_to_spare(st, now);
 	return c;
 }
 
 /*
- * This CPU's totals for a bdi, NULL if it has no slot.
+ * This CPU's totals for a bdi if they are at hand; else NULL, and tick() is what finds them.
  *
  * A bdi outside its home slot (more than one id with the same remainder) pays
  * one hash look-up per event.
  */
-static __always_inline struct bdi_counters *counters_of(struct backing_dev_info *bdi,
-							struct request_queue *q, __u64 id,
-							__u32 source, __u32 flags)
+static __always_inline struct bdi_counters *counters_of(__u64 id, __u32 source)
 {
 	__u32 slot = id & (BDI_SLOTS - 1), *where;
 	struct bdi_counters *c;
@@ -290,15 +317,15 @@ static __always_inline struct bdi_counters *counters_of(struct backing_dev_info 
 		return NULL;
 	if (unlikely(c->bdi_id != id)) {
 		where = bpf_map_lookup_elem(&bdi_slots, &id);
-		if (where) {
-			slot = *where;
-			c = bpf_map_lookup_elem(&counters, &slot);
-			if (!c)
-				return NULL;
-		}
+		if (!where)
+			return NULL;
+		slot = *where;
+		c = bpf_map_lookup_elem(&counters, &slot);
+		if (!c || c->bdi_id != id)
+			return NULL;
 	}
-	if (unlikely(c->bdi_id != id || c->jiffy != bpf_jiffies64()))
-		return tick(bdi, q, id, source, flags);
+	if (unlikely(~c->sources & source || c->due <= bpf_jiffies64()))
+		return NULL;
 	return c;
 }
 

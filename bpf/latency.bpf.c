@@ -35,7 +35,7 @@ int BPF_PROG(block_rq_complete, struct request *rq)
 	if (!c || !st || st->bdi_id != id)
 		return 0;
 	/* Completions may come to a CPU that submits nothing. */
-	if (c->bdi_id != id || c->slot_seq != st->slot_seq)
+	if (!adopted(c, st, id))
 		adopt_counters(c, st, id);
 	if (~st->sources & SOURCE_LATENCY)
 		__sync_fetch_and_or(&st->sources, SOURCE_LATENCY);

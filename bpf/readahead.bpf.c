@@ -77,7 +77,9 @@ int BPF_PROG(block_bio_queue, struct bio *bio)
 	id = bdi->id;
 	if (!id)
 		return 0;
-	c = counters_of(bdi, disk->queue, id, SOURCE_BLOCK, 0);
+	c = counters_of(id, SOURCE_BLOCK);
+	if (!c)
+		c = tick(bdi, disk->queue, id, SOURCE_BLOCK, 0);
 	if (!c)
 		return 0;
 	if (op == REQ_OP_WRITE) {

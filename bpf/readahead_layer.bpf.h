@@ -33,17 +33,18 @@ static __noinline struct bdi_counters *raw_device_counters(__u32 dev)
 	st = bpf_map_lookup_elem(&bdis, slot);
 	if (!c || !st || st->bdi_id != *id)
 		return NULL;
-	if (c->bdi_id != *id || c->slot_seq != st->slot_seq)
+	if (!adopted(c, st, *id))
 		adopt_counters(c, st, *id);
 	if (~st->sources & SOURCE_READAHEAD)
 		__sync_fetch_and_or(&st->sources, SOURCE_READAHEAD);
 	return c;
 }
 
-static __always_inline struct bdi_counters *inode_counters(struct inode *inode)
+static __noinline struct bdi_counters *inode_counters(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
 	struct backing_dev_info *bdi;
+	struct bdi_counters *c;
 	__u64 id;
 
 	if (sb->s_magic == BDEVFS_MAGIC)
@@ -52,7 +53,10 @@ static __always_inline struct bdi_counters *inode_counters(struct inode *inode)
 	id = bdi->id;
 	if (!id)
 		return NULL;
-	return counters_of(bdi, sb->s_bdev->bd_disk->queue, id, SOURCE_READAHEAD, BDI_FS_SEEN);
+	c = counters_of(id, SOURCE_READAHEAD);
+	if (c)
+		return c;
+	return tick(bdi, sb->s_bdev->bd_disk->queue, id, SOURCE_READAHEAD, BDI_FS_SEEN);
 }
 
 /*

@@ -9,8 +9,9 @@
 /* What one CPU has seen of one bdi. The tag says whose totals these are. */
 struct bdi_counters {
 	__u64 bdi_id; /* 0: none */
-	__u64 jiffy;  /* of the last event here: the clock is read only when it moves */
-	__u64 slot_seq;
+	__u64 due;    /* jiffy from which on an event here looks at the clock again */
+	__u32 slot_seq;
+	__u32 sources; /* enum source: hooks of this CPU that have made themselves known */
 	struct block_history history;
 	__u64 total[COUNTERS_MAX];
 };
@@ -37,6 +38,12 @@ struct {
 	__type(value, __u32);
 } bdi_slots SEC(".maps");
 
+static __always_inline bool adopted(const struct bdi_counters *c, const struct bdi_state *st,
+				    __u64 id)
+{
+	return c->bdi_id == id && c->slot_seq == (__u32)st->slot_seq;
+}
+
 /* This CPU begins to count for a bdi in a slot: its totals start at 0, and it joins the mask. */
 static __noinline void adopt_counters(struct bdi_counters *c, struct bdi_state *st, __u64 id)
 {
@@ -51,6 +58,7 @@ static __noinline void adopt_counters(struct bdi_counters *c, struct bdi_state *
 	for (i = 0; i < COUNTERS_MAX; i++)
 		c->total[i] = 0;
 	c->slot_seq = st->slot_seq;
+	c->sources = 0;
 	__sync_fetch_and_or(&st->cpu_mask[(cpu / 64) % CPU_MASK_WORDS], 1ULL << (cpu % 64));
 	c->bdi_id = id;
 }

@@ -4,21 +4,10 @@
  * hooks under made-up totals, times and bdi ids.
  */
 #include "../../bpf/account.bpf.h"
+#include "own_bdi.bpf.h"
 #include "hop.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-struct file {
-	struct inode *f_inode;
-} CORE;
-
-struct mm_struct {
-	struct file *exe_file;
-} CORE;
-
-struct task_struct {
-	struct mm_struct *mm;
-} CORE;
 
 SEC("syscall")
 int count(struct count_args *a)
@@ -108,24 +97,24 @@ int ask(struct ask_args *args)
 SEC("syscall")
 int see(struct see_args *a)
 {
-	struct task_struct *task = (void *)bpf_get_current_task_btf();
+	struct super_block *sb = own_super_block();
 	struct backing_dev_info *bdi;
-	struct super_block *sb;
 	struct bdi_counters *c;
-	struct mm_struct *mm;
-	struct file *file;
+	__u64 jiffy;
 
-	mm = task->mm;
-	if (!mm)
+	if (!sb)
 		return -1;
-	file = mm->exe_file;
-	if (!file)
-		return -1;
-	sb = file->f_inode->i_sb;
 	bdi = sb->s_bdi;
 	if (!bdi)
 		return -1;
+	jiffy = bpf_jiffies64();
 	c = tick(bdi, sb->s_bdev->bd_disk->queue, a->bdi_id, a->source, a->flags);
 	a->counted = c ? ++c->total[COUNTER_BLOCK_READS] : 0;
+	a->due_in = c ? c->due - jiffy : 0;
+	a->at_hand = 0;
+	if (counters_of(a->bdi_id, SOURCE_BLOCK))
+		a->at_hand |= SOURCE_BLOCK;
+	if (counters_of(a->bdi_id, SOURCE_READAHEAD))
+		a->at_hand |= SOURCE_READAHEAD;
 	return 0;
 }

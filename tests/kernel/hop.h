@@ -30,6 +30,8 @@ struct see_args {
 	__u32 source;
 	__u32 flags;
 	__u64 counted; /* out: block reads counted on this CPU, this one included; 0: refused */
+	__u64 due_in;  /* out: jiffies from then until an event looks at the clock again */
+	__u64 at_hand; /* out: enum source: hooks that find the totals without this path */
 };
 
 /* ask: fetch the acting model again and again, and ask it about features of 0. */

@@ -226,6 +226,79 @@ static void held_originals_stay(void **state)
 	assert_int_equal(slot_of(FIRST_ID + 200), -1);
 }
 
+/* More bdis than slots: within a jiffy the second is turned away without the lock. */
+static void refusal_takes_no_lock(void **state)
+{
+	struct allocator {
+		__u64 lock, rest[3];
+	} alloc;
+	int allocator = map_fd(made_up.object, "allocator"), tries;
+	__u32 zero = 0;
+	__u64 id;
+
+	(void)state;
+	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++)
+		hold_original(id);
+	/* A jiffy may end in between. */
+	for (tries = 0; tries < 1000 && GAINED(table_full) < 2; tries++) {
+		sum_global_stats(made_up.stats, &before);
+		assert_int_equal(see(FIRST_ID + 1000), 0);
+		assert_int_equal(bpf_map_lookup_elem(allocator, &zero, &alloc), 0);
+		alloc.lock = 1;
+		assert_int_equal(bpf_map_update_elem(allocator, &zero, &alloc, BPF_ANY), 0);
+		assert_int_equal(see(FIRST_ID + 1001), 0);
+		alloc.lock = 0;
+		assert_int_equal(bpf_map_update_elem(allocator, &zero, &alloc, BPF_ANY), 0);
+	}
+	assert_int_equal(GAINED(table_full), 2);
+	assert_int_equal(GAINED(alloc_busy), 0);
+}
+
+/* Jiffies until the clock is looked at again, the hop's end being so far away. */
+static __u64 due_in(__u64 bdi_id, __u64 left_ns)
+{
+	struct see_args args = {.bdi_id = bdi_id, .source = SOURCE_BLOCK};
+	int slot = slot_of(bdi_id), tries;
+	struct bdi_state st;
+	__u64 least = ~0ULL;
+
+	assert_true(slot >= 0);
+	/* A jiffy may end while the program runs: then it is one more. */
+	for (tries = 0; tries < 5; tries++) {
+		get_bdi(slot, &st);
+		st.last_seen_ns = now_ns();
+		st.hop_deadline_ns = st.last_seen_ns + left_ns;
+		put_bdi(slot, &st);
+		assert_int_equal(run_program(made_up.see, &args, sizeof(args)), 0);
+		assert_true(args.counted);
+		if (args.due_in < least)
+			least = args.due_in;
+	}
+	return least;
+}
+
+/* The clock rests while the hop's end is far, and never past it. */
+static void clock_rests(void **state)
+{
+	struct config config = {.hop_ns = 2000 * MS, .mode = MODE_OBSERVE};
+	struct see_args args = {.bdi_id = FIRST_ID, .source = SOURCE_BLOCK};
+
+	(void)state;
+	set_config(&config);
+	assert_int_equal(due_in(FIRST_ID, 1900 * MS), 8);
+	assert_in_range(due_in(FIRST_ID, 60 * MS), 1, 4); /* six jiffies of the longest */
+	assert_int_equal(due_in(FIRST_ID, 12 * MS), 1);
+	/* Over, and ended by that event: the next end is far. */
+	assert_int_equal(due_in(FIRST_ID, 0), 8);
+	/* A hook that this CPU has not heard of goes the long way once, whatever the clock. */
+	due_in(FIRST_ID, 1900 * MS);
+	assert_int_equal(run_program(made_up.see, &args, sizeof(args)), 0);
+	assert_int_equal(args.at_hand, SOURCE_BLOCK);
+	args.source = SOURCE_READAHEAD;
+	assert_int_equal(run_program(made_up.see, &args, sizeof(args)), 0);
+	assert_int_equal(args.at_hand, SOURCE_BLOCK | SOURCE_READAHEAD);
+}
+
 /* Bdis that come and go: always the oldest is replaced, and no slot is lost. */
 static void churn_leaks_nothing(void **state)
 {
@@ -303,6 +376,8 @@ int main(void)
 		cmocka_unit_test_setup(idle_longest_makes_room, fill_table),
 		cmocka_unit_test_setup(recently_seen_stays, fill_table),
 		cmocka_unit_test_setup(held_originals_stay, fill_table),
+		cmocka_unit_test_setup(refusal_takes_no_lock, fill_table),
+		cmocka_unit_test_setup(clock_rests, fill_table),
 		cmocka_unit_test_setup(churn_leaks_nothing, fill_table),
 		cmocka_unit_test_setup(two_cpus_at_once, fill_table),
 	};
