@@ -122,10 +122,12 @@ static __u64 next_random(__u64 *state)
 
 static void *read_on(void *arg)
 {
+	unsigned int turn = 0, left = 1, nr_fds;
 	size_t size = BLOCK;
 	struct reader *r = arg;
 	__u64 at = 0;
 	void *buffer;
+	int fd;
 
 	if (r->reading == READ_SEQUENTIAL)
 		size = SEQUENTIAL_BLOCK;
@@ -134,13 +136,19 @@ static void *read_on(void *arg)
 		return NULL;
 	}
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
+		if (!--left) {
+			nr_fds = __atomic_load_n(&r->nr_fds, __ATOMIC_RELAXED);
+			turn = turn + 1 < nr_fds ? turn + 1 : 0;
+			left = __atomic_load_n(&r->burst, __ATOMIC_RELAXED);
+		}
+		fd = r->fds[turn];
 		if (r->reading != READ_SEQUENTIAL) {
 			at = next_random(&r->seed) % (r->bytes / size) * size;
 		} else if (at + size > r->bytes) {
-			posix_fadvise(r->fd, 0, 0, POSIX_FADV_DONTNEED);
+			posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 			at = 0;
 		}
-		if (pread(r->fd, buffer, size, (off_t)at) != (ssize_t)size) {
+		if (pread(fd, buffer, size, (off_t)at) != (ssize_t)size) {
 			r->error = errno ? errno : EIO;
 			break;
 		}
@@ -173,36 +181,66 @@ static void fill_cache(int fd, __u64 bytes)
 			die("filling the page cache: %s", strerror(errno));
 }
 
-void readers_start(struct readers *readers, const char *path, unsigned int count,
-		   enum reading reading)
+void readers_start_spread(struct readers *readers, char *const *paths, unsigned int nr_paths,
+			  unsigned int count, enum reading reading)
 {
 	int flags = O_RDONLY | O_CLOEXEC | (reading == READ_DIRECT_RANDOM ? O_DIRECT : 0);
-	unsigned int i;
+	unsigned int i, k;
 	cpu_set_t cpus;
 
 	if (count > READERS_MAX)
 		die("%u readers, the most is %u", count, READERS_MAX);
 	memset(readers, 0, sizeof(*readers));
 	readers->count = count;
+	readers->nr_fds = count * nr_paths;
+	readers->fds = calloc(readers->nr_fds, sizeof(int));
+	if (!readers->fds)
+		die("out of memory");
 	for (i = 0; i < count; i++) {
 		struct reader *r = &readers->reader[i];
+		int *fds = readers->fds + i * nr_paths;
 
-		r->fd = open(path, flags);
-		if (r->fd < 0)
-			die("%s: %s", path, strerror(errno));
+		for (k = 0; k < nr_paths; k++) {
+			fds[k] = open(paths[k], flags);
+			if (fds[k] < 0)
+				die("%s: %s", paths[k], strerror(errno));
+		}
+		r->fds = fds;
+		r->nr_fds = nr_paths;
+		r->burst = 1;
 		r->reading = reading;
-		r->bytes = file_bytes(r->fd);
+		r->bytes = file_bytes(fds[0]);
 		r->seed = 0x9e3779b97f4a7c15ULL * (i + 1);
 		if (r->bytes < SEQUENTIAL_BLOCK)
-			die("%s is too small", path);
+			die("%s is too small", paths[0]);
 		if (!i && reading == READ_CACHED_RANDOM)
-			fill_cache(r->fd, r->bytes);
+			fill_cache(fds[0], r->bytes);
 		if (pthread_create(&r->thread, NULL, read_on, r))
 			die("pthread_create failed");
 		CPU_ZERO(&cpus);
 		CPU_SET(i % cpu_count(), &cpus);
 		if (pthread_setaffinity_np(r->thread, sizeof(cpus), &cpus))
 			die("binding a reader to CPU %u failed", i % cpu_count());
+	}
+}
+
+void readers_start(struct readers *readers, const char *path, unsigned int count,
+		   enum reading reading)
+{
+	char *paths[] = {(char *)path};
+
+	readers_start_spread(readers, paths, 1, count, reading);
+}
+
+void readers_spread(struct readers *readers, unsigned int nr_paths, unsigned int burst)
+{
+	unsigned int i;
+
+	if (nr_paths > readers->nr_fds / readers->count)
+		die("there are no %u files", nr_paths);
+	for (i = 0; i < readers->count; i++) {
+		__atomic_store_n(&readers->reader[i].nr_fds, nr_paths, __ATOMIC_RELAXED);
+		__atomic_store_n(&readers->reader[i].burst, burst, __ATOMIC_RELAXED);
 	}
 }
 
@@ -214,10 +252,12 @@ void readers_stop(struct readers *readers)
 		__atomic_store_n(&readers->reader[i].stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < readers->count; i++) {
 		pthread_join(readers->reader[i].thread, NULL);
-		close(readers->reader[i].fd);
 		if (readers->reader[i].error)
 			die("a reader failed: %s", strerror(readers->reader[i].error));
 	}
+	for (i = 0; i < readers->nr_fds; i++)
+		close(readers->fds[i]);
+	free(readers->fds);
 }
 
 static void sum_readers(const struct readers *readers, double *reads, double *cpu_s)

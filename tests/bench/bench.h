@@ -45,7 +45,8 @@ enum reading {
 
 struct reader {
 	pthread_t thread;
-	int fd;
+	const int *fds; /* read in turn, so many blocks each */
+	unsigned int nr_fds, burst;
 	enum reading reading;
 	__u64 bytes; /* of the file */
 	__u64 seed;
@@ -56,11 +57,21 @@ struct reader {
 
 struct readers {
 	unsigned int count;
+	int *fds;
+	unsigned int nr_fds;
 	struct reader reader[READERS_MAX];
 };
 
 void readers_start(struct readers *readers, const char *path, unsigned int count,
 		   enum reading reading);
+
+/*
+ * The same of several files of one size; and from then on of the first @nr_paths of them, @burst
+ * blocks of one before the next.
+ */
+void readers_start_spread(struct readers *readers, char *const *paths, unsigned int nr_paths,
+			  unsigned int count, enum reading reading);
+void readers_spread(struct readers *readers, unsigned int nr_paths, unsigned int burst);
 void readers_stop(struct readers *readers);
 
 struct speed {

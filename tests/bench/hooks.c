@@ -5,12 +5,14 @@
  *   hooks cost DEVICE WEIGHTS MS ROUNDS      time per event, by the kernel's own count
  *   hooks latency DEVICE WEIGHTS MS ROUNDS   the same with the completion hook
  *   hooks iops DEVICE WEIGHTS MS PAIRS       reads per second, slice by slice
+ *   hooks bdis WEIGHTS MS ROUNDS DEVICE...   time per event with 1, 16 and all of 256 devices read
  *   hooks cached FILE WEIGHTS MS PAIRS       the same for reads that the page cache serves
  *
  * DEVICE and FILE are only read.
  */
 #include "bench.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,52 +83,73 @@ static double mean_since(const struct bpf_object *object, const char *name, stru
 	return (double)(now.ns - then.ns) / (double)(now.count - then.count);
 }
 
+/* Means of a time slice. */
+struct cost {
+	double ours, nothing;
+};
+
 /*
  * Both programs are attached at once, so that both see the same events; which
  * comes first, and pays for the cache misses on the bio, alternates.
  */
+static struct cost cost_of(unsigned long ms, bool ours_first)
+{
+	struct run queue, complete = {0}, empty_queue, empty_complete = {0};
+	struct bpf_link *links[4];
+	struct cost cost;
+	int k, n = 0;
+
+	for (k = 0; k < 2; k++) {
+		bool ours_now = ours_first == !k;
+
+		links[n++] = ours_now ? bench_attach(real, "block_bio_queue") :
+					bench_attach(empty, "empty_queue");
+		if (latency)
+			links[n++] = ours_now ? bench_attach(latency, "block_rq_complete") :
+						bench_attach(empty, "empty_complete");
+	}
+	sleep_ns(SETTLE_NS);
+	queue = run_of(real, "block_bio_queue");
+	empty_queue = run_of(empty, "empty_queue");
+	if (latency) {
+		complete = run_of(latency, "block_rq_complete");
+		empty_complete = run_of(empty, "empty_complete");
+	}
+	sleep_ns(ms * 1000000);
+	cost.ours = mean_since(real, "block_bio_queue", queue);
+	cost.nothing = mean_since(empty, "empty_queue", empty_queue);
+	if (latency) {
+		cost.ours += mean_since(latency, "block_rq_complete", complete);
+		cost.nothing += mean_since(empty, "empty_complete", empty_complete);
+	}
+	while (n)
+		bpf_link__destroy(links[--n]);
+	return cost;
+}
+
+static int count_run_time(void)
+{
+	int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+
+	if (stats < 0)
+		die("no run-time statistics: %s", strerror(-stats));
+	return stats;
+}
+
 static void cost(const char *device, unsigned long ms, unsigned long rounds)
 {
 	static double ours[ROUNDS_MAX], nothing[ROUNDS_MAX], above[ROUNDS_MAX];
-	struct bpf_link *links[4];
+	int stats = count_run_time();
 	struct readers readers;
+	struct cost got;
 	unsigned long i;
-	int stats;
 
-	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	if (stats < 0)
-		die("no run-time statistics: %s", strerror(-stats));
 	readers_start(&readers, device, 2, READ_DIRECT_RANDOM);
 	for (i = 0; i < rounds; i++) {
-		struct run queue, complete = {0}, empty_queue, empty_complete = {0};
-		int k, n = 0;
-
-		for (k = 0; k < 2; k++) {
-			bool ours_now = (i & 1) == (unsigned int)k;
-
-			links[n++] = ours_now ? bench_attach(real, "block_bio_queue") :
-						bench_attach(empty, "empty_queue");
-			if (latency)
-				links[n++] = ours_now ? bench_attach(latency, "block_rq_complete") :
-							bench_attach(empty, "empty_complete");
-		}
-		sleep_ns(SETTLE_NS);
-		queue = run_of(real, "block_bio_queue");
-		empty_queue = run_of(empty, "empty_queue");
-		if (latency) {
-			complete = run_of(latency, "block_rq_complete");
-			empty_complete = run_of(empty, "empty_complete");
-		}
-		sleep_ns(ms * 1000000);
-		ours[i] = mean_since(real, "block_bio_queue", queue);
-		nothing[i] = mean_since(empty, "empty_queue", empty_queue);
-		if (latency) {
-			ours[i] += mean_since(latency, "block_rq_complete", complete);
-			nothing[i] += mean_since(empty, "empty_complete", empty_complete);
-		}
-		above[i] = ours[i] - nothing[i];
-		while (n)
-			bpf_link__destroy(links[--n]);
+		got = cost_of(ms, i & 1);
+		ours[i] = got.ours;
+		nothing[i] = got.nothing;
+		above[i] = got.ours - got.nothing;
 	}
 	readers_stop(&readers);
 	check_counted(device);
@@ -166,7 +189,7 @@ struct ratios {
 	double second[ROUNDS_MAX], cpu[ROUNDS_MAX];
 };
 
-static void ratio(struct ratios *r, unsigned long i, struct speed a, struct speed b)
+static void ratio_of(struct ratios *r, unsigned long i, struct speed a, struct speed b)
 {
 	r->second[i] = a.per_second / b.per_second;
 	r->cpu[i] = a.per_cpu_second / b.per_cpu_second;
@@ -191,9 +214,9 @@ static void iops(const char *device, unsigned long ms, unsigned long pairs)
 			got[what] = speed_with(&readers, what, ms * 1000000);
 			speeds[what][i] = got[what].per_second;
 		}
-		ratio(&empty_pairs, i, got[OURS], got[EMPTY]);
-		ratio(&nothing_pairs, i, got[OURS], got[NOTHING]);
-		ratio(&hook_pairs, i, got[EMPTY], got[NOTHING]);
+		ratio_of(&empty_pairs, i, got[OURS], got[EMPTY]);
+		ratio_of(&nothing_pairs, i, got[OURS], got[NOTHING]);
+		ratio_of(&hook_pairs, i, got[EMPTY], got[NOTHING]);
 	}
 	readers_stop(&readers);
 	check_counted(device);
@@ -221,10 +244,10 @@ static void cached(const char *file, unsigned long ms, unsigned long pairs)
 	for (i = 0; i < pairs; i++) {
 		a = speed_with(&readers, NOTHING, ms * 1000000);
 		b = speed_with(&readers, NOTHING, ms * 1000000);
-		ratio(&same, i, i & 1 ? a : b, i & 1 ? b : a);
+		ratio_of(&same, i, i & 1 ? a : b, i & 1 ? b : a);
 		a = speed_with(&readers, i & 1 ? OURS : NOTHING, ms * 1000000);
 		b = speed_with(&readers, i & 1 ? NOTHING : OURS, ms * 1000000);
-		ratio(&with, i, i & 1 ? a : b, i & 1 ? b : a);
+		ratio_of(&with, i, i & 1 ? a : b, i & 1 ? b : a);
 		speeds[i] = a.per_second;
 	}
 	readers_stop(&readers);
@@ -235,10 +258,103 @@ static void cached(const char *file, unsigned long ms, unsigned long pairs)
 	figure("cached_reads", speeds, pairs);
 }
 
+/* --- time per event, by bdis ------------------------------------------------------------------ */
+
+/* An original is held: whoever else reads on this machine gets no slot of a device that rests. */
+static int keep_slot(const struct bdi_state *st, void *arg)
+{
+	struct applied a = {.status = APPLIED_ACCEPTED,
+			    .accepted_kb = st->ra_kb,
+			    .original_kb = st->ra_kb,
+			    .holds_original = 1};
+
+	(void)arg;
+	return bpf_map_update_elem(bench_map(real, "applied"), &st->bdi_id, &a, BPF_ANY);
+}
+
+static int count_windows(const struct bdi_state *st, void *arg)
+{
+	unsigned int *n = arg;
+
+	if (st->stats.windows)
+		++*n;
+	return 0;
+}
+
+static const struct spread {
+	unsigned int bdis, burst;
+} spreads[] = {{1, 1}, {16, 64}, {256, 64}, {16, 1}, {256, 1}};
+
+#define NR_SPREADS (sizeof(spreads) / sizeof(spreads[0]))
+#define NR_DEVICES 256
+
+/*
+ * Reads spread over devices. In bursts, as one reader or another has its turn on a CPU; and each
+ * read from the next device, which finds all that belongs to it as cold as 255 others have left it.
+ */
+static void bdis(char *const *devices, unsigned long ms, unsigned long rounds)
+{
+	static double above[NR_SPREADS][ROUNDS_MAX], ratio[NR_SPREADS][ROUNDS_MAX];
+	struct maps maps = {.bdis = bench_map(real, "bdis")};
+	static struct ratios lost;
+	unsigned int counted = 0;
+	struct readers readers;
+	struct speed with[2];
+	unsigned long i, k;
+	struct cost got;
+	char key[64];
+	int stats;
+
+	stats = count_run_time();
+	readers_start_spread(&readers, devices, NR_DEVICES, 2, READ_DIRECT_RANDOM);
+	cost_of(ms, true); /* all of them get their slots */
+	if (maps_each_bdi(&maps, keep_slot, NULL))
+		die("keeping the slots: %s", strerror(errno));
+	for (i = 0; i < rounds; i++) {
+		for (k = 0; k < NR_SPREADS; k++) {
+			unsigned long which = (k + i) % NR_SPREADS;
+
+			readers_spread(&readers, spreads[which].bdis, spreads[which].burst);
+			got = cost_of(ms, (i / NR_SPREADS + k) & 1);
+			above[which][i] = got.ours - got.nothing;
+		}
+		for (k = 0; k < NR_SPREADS; k++)
+			ratio[k][i] = above[k][i] / above[0][i];
+	}
+	close(stats);
+	readers_spread(&readers, NR_DEVICES, 1);
+	for (i = 0; i < 2 * rounds; i++) {
+		with[i & 1] = speed_with(&readers, i & 1 ? OURS : EMPTY, ms * 1000000);
+		with[!(i & 1)] = speed_with(&readers, i & 1 ? EMPTY : OURS, ms * 1000000);
+		ratio_of(&lost, i, with[1], with[0]);
+	}
+	readers_stop(&readers);
+	if (maps_each_bdi(&maps, count_windows, &counted) || counted < NR_DEVICES)
+		die("only %u of %u devices were counted", counted, NR_DEVICES);
+	for (k = 0; k < NR_SPREADS; k++) {
+		snprintf(key, sizeof(key), "bdis_above_%u_%u_ns", spreads[k].bdis,
+			 spreads[k].burst);
+		figure(key, above[k], rounds);
+		snprintf(key, sizeof(key), "bdis_ratio_%u_%u", spreads[k].bdis, spreads[k].burst);
+		figure(key, ratio[k], rounds);
+	}
+	figure("bdis_cpu_ratio", lost.cpu, 2 * rounds);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long ms, rounds;
 
+	if (argc == 5 + NR_DEVICES && !strcmp(argv[1], "bdis")) {
+		empty = bench_load("build/bench/hooks.bpf.o", NULL);
+		real = bench_readahead(argv[2]);
+		ms = number(argv[3]);
+		rounds = number(argv[4]);
+		if (2 * rounds > ROUNDS_MAX)
+			die("at most %d rounds", ROUNDS_MAX / 2);
+		bdis(argv + 5, ms, rounds);
+		return 0;
+	}
 	if (argc != 6)
 		die("hooks cost|latency|iops|cached PATH WEIGHTS MS ROUNDS");
 	ms = number(argv[4]);
