@@ -16,6 +16,9 @@
 
 #include "kernel.h"
 
+/* The kernel's own, for what an architecture lacks; the C library has no text for it. */
+#define ENOTSUPP 524
+
 struct btf *kernel_btf(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -55,7 +58,7 @@ static int try_attach(const struct btf *btf, const char *name, __u32 kind,
 	if (link >= 0 && type == BPF_TRACE_ITER)
 		iterator = bpf_iter_create(link);
 	if (link < 0 || iterator < 0)
-		err = -errno;
+		err = errno == ENOTSUPP ? -EOPNOTSUPP : -errno;
 	if (iterator > 0)
 		close(iterator);
 	if (link >= 0)

@@ -23,7 +23,7 @@ peers='g++ libtorch-dev python3-torch python3-sklearn python3-onnx python3-numpy
 # shellcheck disable=SC2034
 vm='qemu-system-x86 kmod cpio xz-utils perl'
 # shellcheck disable=SC2034
-vm_arm64='qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross'
+vm_arm64='qemu-system-arm gcc-aarch64-linux-gnu'
 
 # The compilers beside the default one (make compilers).
 # shellcheck disable=SC2034

@@ -18,6 +18,7 @@ hook() {
 set_kb 128
 if [ "$(hook tracepoints) $(hook fentry)" = 'false false' ]; then
 	like "$("$BPFAHEAD" probe)" 'readahead fentry[^'$'\n'']*block layer only' 'probe says what is lacking'
+	is "$("$BPFAHEAD" probe | grep 'Unknown error')" '' 'in words'
 	start_run
 	ok 'run says so' run_said '^bpfahead: block layer only: '
 	ok 'and that the built-in model decides nothing' run_said '^bpfahead: nothing will be decided: '
