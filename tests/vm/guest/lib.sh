@@ -26,7 +26,7 @@ use_device() { use_disk "/dev/$(basename "$(realpath "/sys/dev/block/$(dev_of "$
 # A machine in emulation is slow: what is read in the time of a phase is read again by no later one.
 MODEL=() # of start_run
 DATA_MB=96 READ_BPS=8000000 READ_IOPS=500
-TRY_SECONDS=6
+TRY_SECONDS=5
 
 slow_disk() { throttle "$READ_BPS" "$READ_IOPS" || die "throttle $NAME"; }
 
