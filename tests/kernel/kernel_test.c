@@ -486,7 +486,11 @@ void sum_global_stats(int stats, struct global_stats *sum)
 	free(each);
 }
 
-static void attach_programs(struct attached *a, struct bpf_object *object)
+/* The kernel's own, for what an architecture lacks: on arm64, fentry before 6.4. */
+#define ENOTSUPP 524
+
+/* False if it is that. */
+static bool attach_programs(struct attached *a, struct bpf_object *object)
 {
 	struct bpf_program *program;
 
@@ -494,24 +498,30 @@ static void attach_programs(struct attached *a, struct bpf_object *object)
 	{
 		assert_true(a->nr_links < sizeof(a->link) / sizeof(a->link[0]));
 		a->link[a->nr_links] = bpf_program__attach(program);
+		if (!a->link[a->nr_links] && errno == ENOTSUPP)
+			return false;
 		if (!a->link[a->nr_links])
 			fail_msg("cannot attach %s: %s", bpf_program__name(program),
 				 strerror(errno));
 		a->nr_links++;
 	}
+	return true;
 }
 
 void attach_real(struct attached *a)
 {
 	memset(a, 0, sizeof(*a));
 	a->readahead = load_object("readahead");
-	attach_programs(a, a->readahead);
+	assert_true(attach_programs(a, a->readahead));
 	a->layer = load_layer(a->readahead);
-	if (a->layer)
-		attach_programs(a, a->layer);
-	else
+	if (!a->layer) {
 		printf("# without the readahead layer: neither form loads here: %s\n",
 		       strerror(errno));
+	} else if (!attach_programs(a, a->layer)) {
+		printf("# without the readahead layer: no fentry on this architecture\n");
+		bpf_object__close(a->layer);
+		a->layer = NULL;
+	}
 }
 
 void detach_real(struct attached *a)
