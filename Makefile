@@ -210,7 +210,7 @@ verifier-record: compilers veristat ## measure the verifier's cost anew, on this
 
 docs-kernels: ## ask this kernel and those in emulation what they offer: the table of docs/kernels.md
 	@tests/deps.sh test vm
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all cross-arm64
 	@$(SUDO) tests/vm/kernels.sh
 
 demo: ## show decisions on a rate-limited loop device of its own, against the host's default

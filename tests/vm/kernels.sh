@@ -18,6 +18,8 @@ columns() {
 	6.1|-k 6.1
 	6.12 locked down|-k 6.12 -A lockdown=confidentiality
 	6.1 locked down|-k 6.1 -A lockdown=confidentiality
+	6.12 arm64|-k 6.12 -a arm64
+	6.1 arm64|-k 6.1 -a arm64
 	TABLE
 }
 
