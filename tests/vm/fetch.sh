@@ -77,7 +77,7 @@ fetch_kernel() {
 		esac
 		# The newest one that the package of that line depends on.
 		file=$(apt-cache "${apt[@]}" depends "$package" 2>/dev/null |
-			sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p')
+			sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p') || file=
 		package=${file:-$package}
 		rm -rf "$dir"
 		mkdir -p "$dir"
@@ -143,6 +143,11 @@ fetch_sysroot() {
 	fi
 	echo "$dir"
 }
+
+# One at a time: guests that start together fetch together.
+mkdir -p "$VM_CACHE"
+exec {lock_fd}>"$VM_CACHE/lock"
+flock "$lock_fd"
 
 case ${1:-} in
 kernel) fetch_kernel "$2" "$3" ;;

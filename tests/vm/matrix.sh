@@ -47,9 +47,11 @@ while IFS='|' read -r name when options command; do
 	[ -z "$list" ] || continue
 	rows=$((rows + 1)) start=$SECONDS
 	dir=$VM_CACHE/out/$name
-	echo "# $name: vm.sh $(trim "$options") -- $command"
 	read -ra words <<<"$options"
-	tests/vm/vm.sh -o "$dir" "${words[@]}" -- bash -c "$command" </dev/null > >(sed 's/^/    /') 2>&1
+	run=(tests/vm/vm.sh -o "$dir" "${words[@]}" --)
+	[ "${words[*]}" != host ] || run=()
+	echo "# $name: ${words[*]}: $command"
+	"${run[@]}" bash -c "$command" </dev/null > >(sed 's/^/    /') 2>&1
 	status=$?
 	case $status in
 	0) result=ok ;;
