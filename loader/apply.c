@@ -191,10 +191,18 @@ static bool mode_is(const struct applier *a, __u32 mode)
 
 /* --- one event ------------------------------------------------------------------------------- */
 
-static enum apply_outcome gone(struct applier *a, struct handle *h, __u64 bdi_id)
+/*
+ * As long as a file system without its disk is read, decisions go on: one line is enough. The
+ * handle is kept for that, and goes when it is the longest unused.
+ */
+static enum apply_outcome gone(struct applier *a, struct handle *h, __u64 bdi_id, bool *tell)
 {
 	bpf_map_delete_elem(a->maps->applied, &bdi_id);
-	handle_close(h);
+	*tell = !h->departed;
+	if (h->fd >= 0)
+		close(h->fd);
+	h->fd = -1;
+	h->departed = true;
 	return APPLY_GONE;
 }
 
@@ -260,7 +268,7 @@ static enum apply_outcome change(struct applier *a, struct handle *h, const stru
 	 */
 	err = a->write_kb(h->fd, r->to_kb, &in_effect);
 	if (err == -ENODEV)
-		return gone(a, h, bdi_id);
+		return gone(a, h, bdi_id, tell);
 	if (err) {
 		/* A failed read-back leaves it open whether the write took place: look again. */
 		if (bdi_read_kb(h->fd, &in_effect))
@@ -290,7 +298,7 @@ static enum apply_outcome change(struct applier *a, struct handle *h, const stru
 		if (!err)
 			bpf_map_delete_elem(a->maps->applied, &bdi_id);
 		else if (err == -ENODEV)
-			gone(a, h, bdi_id);
+			gone(a, h, bdi_id, tell);
 		return APPLY_DROPPED;
 	}
 	return APPLY_WRITTEN;
@@ -352,6 +360,7 @@ static enum apply_outcome decide(struct applier *a, const struct event *e, struc
 		if (err < 0)
 			goto failed;
 		h->fd = err;
+		h->departed = false;
 	}
 	err = bdi_read_kb(h->fd, &current);
 	if (err)
@@ -441,7 +450,7 @@ failed:
 	h->limits_changed = limits_changed;
 	r->from_kb = e->ra_kb;
 	if (err == -ENODEV || err == -ENOENT)
-		return gone(a, h, bdi_id);
+		return gone(a, h, bdi_id, tell);
 	return refuse(a, h, e, &entry, r, err, tell);
 }
 
