@@ -129,7 +129,12 @@ markdown() {
 		NR == 1 { next }
 		{
 			add(kernels, "k", $2); add(programs, "p", $1 SUBSEP $3 SUBSEP $4)
-			add(objects, "o", $1 SUBSEP $3); bytes[$1, $3] = $13
+			add(compilers, "c", $1)
+			bytes[$1, $3] = $13
+			if ($5 == "success" && $6 > dearest[$1] + 0) {
+				dearest[$1] = $6
+				where[$1] = "`" $3 "/" $4 "` on " $2
+			}
 			k = $1 SUBSEP $3 SUBSEP $4 SUBSEP $2
 			insns[k] = $5 == "success" ? grouped($6) : $5
 			states[k] = $5 == "success" ? grouped($8) " of " grouped($7) : $5
@@ -154,6 +159,15 @@ markdown() {
 			print ""
 		}
 		END {
+			print "The dearest program, and all objects together:\n"
+			print "| compiler | instructions | of | bytes |\n|---|---|---|---|"
+			for (i = 1; i <= count["c"]; i++) {
+				sum = 0
+				for (key in bytes) if (index(key, compilers[i] SUBSEP) == 1) sum += bytes[key]
+				print "| " compilers[i] " | " grouped(dearest[compilers[i]]) " | " \
+					where[compilers[i]] " | " grouped(sum) " |"
+			}
+			print ""
 			columns("Instructions processed:", insns)
 			columns("Peak of total states:", states)
 			print "Size in instructions, stack of its functions together and of the largest, in bytes; size of the object:\n"
@@ -161,7 +175,8 @@ markdown() {
 			for (i = 1; i <= count["p"]; i++) {
 				split(programs[i], p, SUBSEP)
 				q = programs[i]
-				print "| " p[1] " | `" p[2] "/" p[3] "` | " size[q] " | " stack[q] " | " frames[q] " | " bytes[p[1], p[2]] " |"
+				print "| " p[1] " | `" p[2] "/" p[3] "` | " grouped(size[q]) " | " \
+					grouped(stack[q]) " | " frames[q] " | " grouped(bytes[p[1], p[2]]) " |"
 			}
 		}' "$table"
 }

@@ -91,8 +91,8 @@ ok 'and nothing of the old one' test "$(grep -c '^old' "$T/verifier.md")" = 0
 # --- what is checked in ----------------------------------------------------------------------
 
 export VERIFIER_TABLE=$TOP/$checked_in VERIFIER_DOCS=$TOP/docs/verifier.md
-is "$(sed -n '/^<!-- begin/,/^<!-- end/{/^<!--/!p}' docs/verifier.md)" "$(tests/verifier-cost.sh docs)" \
-	'docs/verifier.md shows the table'
+ok 'docs/verifier.md shows the table' cmp <(sed -n '/^<!-- begin/,/^<!-- end/{/^<!--/!p}' docs/verifier.md) \
+	<(tests/verifier-cost.sh docs)
 ok 'the table passes its own check' tests/verifier-cost.sh check $checked_in
 compilers=$(sed -n 's/^COMPILERS ?= //p' Makefile)
 kernels=$(awk -F '|' '!/^#/ && $3 ~ / -k / && $3 !~ / -a arm64/ && $4 ~ /run.sh kernel/ {
