@@ -336,7 +336,9 @@ reads_completed() {
 # RUN_DEVICE is empty; output in $T/run.log; sets RUN_PID.
 start_run() {
 	local device=${RUN_DEVICE-$NAME}
+	# What the last one said does not tell that this one is ready.
 	: >"$T/run.log"
+	: >"$T/run.err"
 	"$BPFAHEAD" run ${device:+--device "$device"} "$@" >"$T/run.log" 2>"$T/run.err" </dev/null &
 	RUN_PID=$!
 	pids+=("$RUN_PID")

@@ -72,6 +72,9 @@ cat >"$T/clean" <<'END'
 [   12.200000] EXT4-fs warning (device vdb): htree_dirblock_to_tree:1083: inode #2: lblock 0: comm ls: error -5
 [   12.300000] XFS (sda): Internal error i != 1 at line 2031 of file fs/xfs/libxfs/xfs_alloc.c.
 [   12.400000] nvme nvme0: Removing after probe failure status: -19
+[   12.410000] nvme nvme0: Ignoring bogus Namespace Identifiers
+[   12.420000] sd 0:0:0:0: [sda] Synchronize Cache(10) failed: Result: hostbyte=DID_BAD_TARGET driverbyte=DRIVER_OK
+[   12.430000] pci 0000:00:09.0: BAR 0 [mem 0x100004000-0x100007fff 64bit]: assigned
 [   13.000000] traps: fio[812] general protection fault ip:7f1c5a0b1c3a sp:7ffd8b6a6b10 error:0 in libc.so.6[7f1c5a028000+155000]
 [   13.100000] fio[813]: segfault at 10 ip 000055d0f3f2c1a4 sp 00007ffd7e5b2a90 error 4 in fio[55d0f3ee5000+a0000] likely on CPU 1
 [   13.200000] perf: interrupt took too long (2512 > 2500), lowering kernel.perf_event_max_sample_rate to 79500
