@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 need fio jq dd findmnt bpftool mkfs.xfs mkfs.btrfs
 
-FILESYSTEMS=${FILESYSTEMS:-xfs btrfs overlay fuse fuseblk nfs}
+FILESYSTEMS=${FILESYSTEMS:-xfs btrfs overlay fuse nfs}
 
 # lower_fs TYPE: the file system that a test's reads end at, with data.
 lower_fs() {
@@ -60,35 +60,19 @@ try_overlay() {
 	umount "$overlay" "$lower" || die umount
 }
 
-# bindfs_over WHAT SUFFIX [/dev/NAME]: a daemon that passes on an ext4, which is who reads the disk. The
-# bdi's name is the mount's device number and SUFFIX. With a device the mount is of type fuseblk.
-bindfs_over() {
-	local lower what=$1 suffix=$2 target fd
+try_fuse() {
+	local lower
 	lower_fs ext4
 	lower=$MNT BACKING=$MNT/data
 	slow_disk
 	new_mount
-	target=$MNT
-	if [ $# -gt 2 ]; then
-		exec {fd}<>/dev/fuse
-		mount -i -t fuseblk -o "fd=$fd,rootmode=40000,user_id=0,group_id=0,allow_other" \
-			"$3" "$MNT" || die "mount fuseblk of $3"
-		target=/dev/fd/$fd # libfuse finds it mounted
-	fi
-	"${in_cgroup[@]}" "$CGROUP" bindfs "$lower" "$target" || die bindfs
-	[ "$target" = "$MNT" ] || exec {fd}>&-
+	# The daemon is who reads the disk.
+	"${in_cgroup[@]}" "$CGROUP" bindfs "$lower" "$MNT" || die bindfs
 	wait_for 5 mountpoint -q "$MNT" || die 'bindfs did not mount'
-	try_file "$what" "$MNT/data" "$(mounted_bdi "$MNT")$suffix" "$MNT" "$DISK"
+	try_file 'FUSE (bindfs) on ext4' "$MNT/data" "$(mounted_bdi "$MNT")" "$MNT" "$DISK"
 	BACKING=
 	umount "$MNT" || die 'umount bindfs'
 	wait_for 5 umount "$lower" || die umount
-}
-try_fuse() { bindfs_over 'FUSE (bindfs) on ext4' ''; }
-# fs/fuse/inode.c: a bdi beside the device's own, as ntfs-3g has it.
-try_fuseblk() {
-	make_loop 8
-	ALONE=("$BDI")
-	bindfs_over 'FUSE on a block device' -fuseblk "$LOOP"
 }
 
 try_nfs() {
@@ -119,7 +103,7 @@ try_nfs() {
 # The daemon, the server, or the file system itself may be missing.
 cannot() {
 	case $1 in
-	fuse*) modprobe -q fuse; command -v bindfs >/dev/null || echo 'bindfs is not here' ;;
+	fuse) modprobe -q fuse; command -v bindfs >/dev/null || echo 'bindfs is not here' ;;
 	nfs) in_guest || echo 'would change the NFS server of a host' ;;
 	*) grep -qw "$1" /proc/filesystems || modprobe -q "$1" || echo "this kernel has no $1" ;;
 	esac
