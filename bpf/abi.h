@@ -242,8 +242,9 @@ struct config {
 	__u32 floor_kb;
 	__u32 cap_kb;
 	__u32 scope;
-	__u32 record; /* 1: a window_record per evaluation into the ring `windows` */
-	__u32 reserved[9];
+	__u32 record;   /* 1: a window_record per evaluation into the ring `windows` */
+	__u32 jiffy_ns; /* this kernel's; 0: not known, taken for the longest there is */
+	__u32 reserved[8];
 };
 _Static_assert(sizeof(struct config) == 112, "map value");
 

@@ -11,6 +11,8 @@
 #include "decide.bpf.h"
 
 #define NO_SLOT BDI_SLOTS
+#define SPARE_NS (250 * MS)     /* the longest that the clock is not looked at */
+#define SEEN_NS (4 * (__s64)MS) /* what all CPUs read is not written more often */
 
 /* --- slots ---------------------------------------------------------------------------------- */
 
@@ -231,20 +233,20 @@ out:
 }
 
 /*
- * Jiffies that may pass before the clock is read again, and `last_seen_ns` written, which all CPUs
- * share: up to SPARE_JIFFIES while the end of the hop is far. None lasts longer than 10 ms, so 2^24
- * ns each never reach it.
+ * Jiffies that may pass before the clock is read again: most of what is left of the hop, so that
+ * its end is not missed and the bdi never passes for idle.
  */
-#define SPARE_JIFFIES 7
-#define SEEN_NS (4 * (__s64)MS) /* a line that all CPUs read is not written more often */
-
-static __always_inline __u64 jiffies_to_spare(const struct bdi_state *st, __u64 now)
+static __always_inline __u64 jiffies_to_spare(const struct bdi_state *st, __u64 now,
+					      const struct config *c)
 {
-	__s64 left = (__s64)(st->hop_deadline_ns - now) >> 24;
+	__u64 left = st->hop_deadline_ns - now;
 
-	if (left < 0)
+	if ((__s64)left < 0)
 		return 0;
-	return left < SPARE_JIFFIES ? left : SPARE_JIFFIES;
+	left -= left / 4;
+	if (left > SPARE_NS)
+		left = SPARE_NS;
+	return left / setting(c->jiffy_ns, 10 * MS, 1 * MS, 10 * MS);
 }
 
 /*
@@ -297,7 +299,7 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 	if ((idle || now >= st->hop_deadline_ns) && !try_hop_end(bdi, q, st, id, slot, now, idle) &&
 	    idle)
 		st->last_seen_ns = last_seen; /* the next event finds the idle spell again */
-	c->due = bpf_jiffies64() + 1 + jiffies_to_spare(st, now);
+	c->due = bpf_jiffies64() + 1 + jiffies_to_spare(st, now, conf);
 	return c;
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "defaults.h"
@@ -224,6 +225,17 @@ static const struct policy_row default_row = {
 #undef X
 };
 
+/* Of the running kernel; 0 if it does not tell. */
+static __u32 jiffy_ns(void)
+{
+	struct timespec tick;
+
+	/* What advances once a jiffy. */
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec)
+		return 0;
+	return (__u32)tick.tv_nsec;
+}
+
 int maps_fill_defaults(const struct maps *maps)
 {
 	struct config config;
@@ -241,6 +253,7 @@ int maps_fill_defaults(const struct maps *maps)
 	config_effective(&config, &config);
 	if (!config.mode)
 		config.mode = DEFAULT_MODE;
+	config.jiffy_ns = jiffy_ns();
 	return maps_set_config(maps, &config);
 }
 

@@ -242,7 +242,7 @@ row_bdis() {
 		empty_zram 4 || return
 		disks+=("$DISK")
 	done
-	measure hooks bdis "$WEIGHTS" "$(by_quick 300 200)" "$(by_quick 24 6)" "${disks[@]}" || return
+	measure hooks bdis "$WEIGHTS" "$(by_quick 1000 500)" "$(by_quick 12 4)" "${disks[@]}" || return
 	row 'block read event, above an empty program, 1 bdi' bdis_above_1_1_ns ns 1
 	for n in 16 256; do
 		row "  $n bdis, 64 reads of one, then the next" "bdis_above_${n}_64_ns" ns 1

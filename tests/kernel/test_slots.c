@@ -282,14 +282,20 @@ static void clock_rests(void **state)
 {
 	struct config config = {.hop_ns = 2000 * MS, .mode = MODE_OBSERVE};
 	struct see_args args = {.bdi_id = FIRST_ID, .source = SOURCE_BLOCK};
+	__u64 jiffy_ns[] = {0, 1 * MS, 4 * MS, 10 * MS, ~0U}, ns;
+	size_t i;
 
 	(void)state;
-	set_config(&config);
-	assert_int_equal(due_in(FIRST_ID, 1900 * MS), 8);
-	assert_in_range(due_in(FIRST_ID, 60 * MS), 1, 4); /* six jiffies of the longest */
-	assert_int_equal(due_in(FIRST_ID, 12 * MS), 1);
-	/* Over, and ended by that event: the next end is far. */
-	assert_int_equal(due_in(FIRST_ID, 0), 8);
+	for (i = 0; i < sizeof(jiffy_ns) / sizeof(*jiffy_ns); i++) {
+		config.jiffy_ns = jiffy_ns[i];
+		set_config(&config);
+		ns = jiffy_ns[i] && jiffy_ns[i] < 10 * MS ? jiffy_ns[i] : 10 * MS;
+		assert_int_equal(due_in(FIRST_ID, 1900 * MS), 1 + 250 * MS / ns);
+		assert_in_range(due_in(FIRST_ID, 120 * MS), 1, 1 + 90 * MS / ns);
+		assert_in_range(due_in(FIRST_ID, 1 * MS), 1, 1);
+		/* Over, and ended by that event: the next end is far. */
+		assert_int_equal(due_in(FIRST_ID, 0), 1 + 250 * MS / ns);
+	}
 	/* A hook that this CPU has not heard of goes the long way once, whatever the clock. */
 	due_in(FIRST_ID, 1900 * MS);
 	assert_int_equal(run_program(made_up.see, &args, sizeof(args)), 0);
