@@ -109,12 +109,15 @@ static __always_inline void tell_table_full(struct allocator *alloc, __u64 now)
 	alloc->told_ns = now;
 }
 
-/* A slot for a bdi that has none: free, or of the bdi idle longest. NO_SLOT if there is no room. */
+/*
+ * A slot for a bdi that has none: its home or its second one if free, else any that is, else that
+ * of the bdi idle longest. NO_SLOT if there is no room.
+ */
 static __noinline __u32 slot_take(struct backing_dev_info *bdi, __u64 id)
 {
-	__u32 zero = 0, home = id & (BDI_SLOTS - 1);
+	__u32 zero = 0, home = id & (BDI_SLOTS - 1), second = second_slot(id);
+	struct bdi_state *st, *other;
 	struct allocator *alloc;
-	struct bdi_state *st;
 	struct config *c;
 	struct victim v;
 	__u32 *known;
@@ -146,9 +149,12 @@ static __noinline __u32 slot_take(struct backing_dev_info *bdi, __u64 id)
 	}
 	v.now_ns = bpf_ktime_get_ns();
 	v.idle_ns = setting(c->hop_ns, DEFAULT_HOP_NS, 10 * MS, 10000 * MS);
+	other = bpf_map_lookup_elem(&bdis, &second);
 	st = bpf_map_lookup_elem(&bdis, &home);
 	if (st && !st->bdi_id)
 		v.slot = home;
+	else if (other && !other->bdi_id)
+		v.slot = second;
 	else if (alloc->full_jiffy != bpf_jiffies64())
 		bpf_loop(BDI_SLOTS, look_for_room, &v, 0);
 	if (v.slot == NO_SLOT)
@@ -306,8 +312,8 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 /*
  * This CPU's totals for a bdi if they are at hand; else NULL, and tick() is what finds them.
  *
- * A bdi outside its home slot (more than one id with the same remainder) pays
- * one hash look-up per event.
+ * A bdi outside its home slot (more than one id with the same remainder) pays another look-up; one
+ * outside its second slot, too, one in a hash.
  */
 static __always_inline struct bdi_counters *counters_of(__u64 id, __u32 source)
 {
@@ -317,6 +323,12 @@ static __always_inline struct bdi_counters *counters_of(__u64 id, __u32 source)
 	c = bpf_map_lookup_elem(&counters, &slot);
 	if (!c)
 		return NULL;
+	if (unlikely(c->bdi_id != id)) {
+		slot = second_slot(id);
+		c = bpf_map_lookup_elem(&counters, &slot);
+		if (!c)
+			return NULL;
+	}
 	if (unlikely(c->bdi_id != id)) {
 		where = bpf_map_lookup_elem(&bdi_slots, &id);
 		if (!where)

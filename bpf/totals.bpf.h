@@ -30,7 +30,16 @@ struct {
 	__type(value, struct bdi_counters);
 } counters SEC(".maps");
 
-/* Where a bdi lives if not in its home slot, id modulo BDI_SLOTS; and whether at all. */
+/* Where a bdi lives if its home slot, id modulo BDI_SLOTS, is another's: ids far apart differ here.
+ */
+static __always_inline __u32 second_slot(__u64 id)
+{
+	return (__u32)id * 0x9e3779b1U >> 24;
+}
+
+_Static_assert(BDI_SLOTS == 1 << (32 - 24), "second_slot() gives slots");
+
+/* Where a bdi lives if in neither; and whether at all. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, BDI_SLOTS);

@@ -357,11 +357,15 @@ int count_only(struct timing *t)
 static __noinline __u64 set_scene(struct job *j)
 {
 	__u32 slot = j->slot, other = (j->slot + 1) & (BDI_SLOTS - 1), zero = 0;
-	__u64 id = BENCH_BDI_ID(slot), stranger = id + BDI_SLOTS, gone = BENCH_BDI_ID(other);
+	__u64 id = BENCH_BDI_ID(slot), stranger = id + BDI_SLOTS, gone;
 	struct bdi_state *st, *st_other;
 	struct bdi_counters *c, *c_other;
 	struct allocator *alloc;
 
+	if ((j->kind == BENCH_SECOND) != (other == second_slot(stranger)))
+		other = j->kind == BENCH_SECOND ? second_slot(stranger) :
+						  (other + 1) & (BDI_SLOTS - 1);
+	gone = BENCH_BDI_ID(other);
 	st = bpf_map_lookup_elem(&bdis, &slot);
 	c = bpf_map_lookup_elem(&counters, &slot);
 	st_other = bpf_map_lookup_elem(&bdis, &other);
@@ -374,6 +378,7 @@ static __noinline __u64 set_scene(struct job *j)
 	c->due = c_other->due = bpf_jiffies64() + 1000;
 	c->sources = c_other->sources = SOURCES_ALL;
 	switch (j->kind) {
+	case BENCH_SECOND:
 	case BENCH_DISPLACED:
 		bpf_map_delete_elem(&bdi_slots, &gone);
 		st_other->bdi_id = c_other->bdi_id = stranger;
@@ -389,8 +394,8 @@ static __noinline __u64 set_scene(struct job *j)
 		st->bdi_id = c->bdi_id = 0;
 		bpf_map_delete_elem(&bdi_slots, &id);
 		return id;
-	case BENCH_SEARCH: /* the last slot, the only free one */
-		slot = BDI_SLOTS - 1;
+	case BENCH_SEARCH: /* the last slot or so, the only free one */
+		slot = BDI_SLOTS - 1 - (second_slot(stranger) == BDI_SLOTS - 1);
 		st = bpf_map_lookup_elem(&bdis, &slot);
 		if (!st)
 			return 0;

@@ -396,6 +396,7 @@ static void scale(const char *weights)
 		for (cpus = 1; cpus <= possible; cpus *= cpus == 2 ? 4 : cpus == 8 ? 8 : 2)
 			print_close(cpus, bdis);
 		print_event("fast", BENCH_FAST, bdis);
+		print_event("second", BENCH_SECOND, bdis);
 		print_event("displaced", BENCH_DISPLACED, bdis);
 		print_event("tick", BENCH_TICK, bdis);
 		print_event("adopt", BENCH_ADOPT, bdis);

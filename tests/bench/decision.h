@@ -20,7 +20,8 @@ struct timing {
 /* Which way an event goes. */
 enum event_kind {
 	BENCH_FAST,      /* the bdi is in its home slot, and the jiffy is known */
-	BENCH_DISPLACED, /* another bdi is in its home slot */
+	BENCH_SECOND,    /* another bdi is in its home slot, it in its second one */
+	BENCH_DISPLACED, /* it is in neither */
 	BENCH_TICK,      /* first of a jiffy on this CPU */
 	BENCH_ADOPT,     /* first on this CPU */
 	BENCH_TAKE,      /* first at all */

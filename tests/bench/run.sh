@@ -334,7 +334,8 @@ row_scale() {
 		event=
 	done <<-'EOF'
 		fast event of a bdi in its home slot
-		displaced event of a bdi outside its home slot
+		second event of a bdi in its second slot
+		displaced event of a bdi in neither
 		tick event that looks at the clock
 		adopt first event of a bdi on a CPU
 		take first event of a bdi

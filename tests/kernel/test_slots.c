@@ -104,22 +104,30 @@ static unsigned int names_in_use(void)
 		now_.field - before.field;              \
 	})
 
+static int empty_table(void **state)
+{
+	struct bdi_state none = {0};
+	__u32 slot;
+	__u64 key;
+
+	(void)state;
+	for (slot = 0; slot < BDI_SLOTS; slot++)
+		put_bdi(slot, &none);
+	while (!bpf_map_get_next_key(made_up.bdi_slots, NULL, &key))
+		bpf_map_delete_elem(made_up.bdi_slots, &key);
+	return 0;
+}
+
 /* BDI_SLOTS bdis, seen in this order: FIRST_ID idle longest. */
 static int fill_table(void **state)
 {
 	struct config config = {.hop_ns = 10 * MS, .mode = MODE_ACT};
-	struct bdi_state none = {0};
 	__u64 key, id;
-	__u32 slot;
 
-	(void)state;
 	set_config(&config);
-	while (!bpf_map_get_next_key(made_up.bdi_slots, NULL, &key))
-		bpf_map_delete_elem(made_up.bdi_slots, &key);
+	empty_table(state);
 	while (!bpf_map_get_next_key(made_up.applied, NULL, &key))
 		bpf_map_delete_elem(made_up.applied, &key);
-	for (slot = 0; slot < BDI_SLOTS; slot++)
-		put_bdi(slot, &none);
 	sum_global_stats(made_up.stats, &before);
 	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++) {
 		assert_int_equal(see(id), 1);
@@ -157,6 +165,31 @@ static void every_bdi_has_its_own_slot(void **state)
 		assert_int_equal(slot_of(id), slot);
 	}
 	assert_int_equal(GAINED(slots_taken), 0);
+}
+
+/* Ids of one home slot: the next one has a slot of its own that it takes if it is free. */
+static void second_slots(void **state)
+{
+	const __u64 home = FIRST_ID, first = FIRST_ID + BDI_SLOTS, last = FIRST_ID + 2 * BDI_SLOTS;
+	int first_slot, last_slot;
+
+	empty_table(state);
+	assert_int_equal(see(home), 1);
+	assert_int_equal(slot_of(home), home % BDI_SLOTS);
+	assert_int_equal(see(first), 1);
+	assert_int_equal(see(last), 1);
+	first_slot = slot_of(first);
+	last_slot = slot_of(last);
+	assert_int_not_equal(first_slot, last_slot);
+	empty_table(state);
+	assert_int_equal(see(home), 1);
+	assert_int_equal(see(last), 1);
+	assert_int_equal(see(first), 1);
+	assert_int_equal(slot_of(first), first_slot);
+	assert_int_equal(slot_of(last), last_slot);
+	/* Counted on, each where it is. */
+	assert_true(see(first) > 0);
+	assert_true(see(last) > 0);
 }
 
 static void idle_longest_makes_room(void **state)
@@ -379,6 +412,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(every_bdi_has_its_own_slot, fill_table),
+		cmocka_unit_test_setup(second_slots, empty_table),
 		cmocka_unit_test_setup(idle_longest_makes_room, fill_table),
 		cmocka_unit_test_setup(recently_seen_stays, fill_table),
 		cmocka_unit_test_setup(held_originals_stay, fill_table),
