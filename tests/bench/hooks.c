@@ -272,12 +272,18 @@ static int keep_slot(const struct bdi_state *st, void *arg)
 	return bpf_map_update_elem(bench_map(real, "applied"), &st->bdi_id, &a, BPF_ANY);
 }
 
-static int count_windows(const struct bdi_state *st, void *arg)
-{
-	unsigned int *n = arg;
+struct crowd {
+	unsigned int counted, home;
+};
 
-	if (st->stats.windows)
-		++*n;
+static int count_crowd(const struct bdi_state *st, void *arg)
+{
+	struct crowd *crowd = arg;
+	__u32 slot;
+
+	crowd->counted += st->stats.windows > 0;
+	if (!bpf_map_lookup_elem(bench_map(real, "bdi_slots"), &st->bdi_id, &slot))
+		crowd->home += slot == st->bdi_id % BDI_SLOTS;
 	return 0;
 }
 
@@ -297,7 +303,7 @@ static void bdis(char *const *devices, unsigned long ms, unsigned long rounds)
 	static double above[NR_SPREADS][ROUNDS_MAX], ratio[NR_SPREADS][ROUNDS_MAX];
 	struct maps maps = {.bdis = bench_map(real, "bdis")};
 	static struct ratios lost;
-	unsigned int counted = 0;
+	struct crowd crowd = {0};
 	struct readers readers;
 	struct speed with[2];
 	unsigned long i, k;
@@ -329,8 +335,9 @@ static void bdis(char *const *devices, unsigned long ms, unsigned long rounds)
 		ratio_of(&lost, i, with[1], with[0]);
 	}
 	readers_stop(&readers);
-	if (maps_each_bdi(&maps, count_windows, &counted) || counted < NR_DEVICES)
-		die("only %u of %u devices were counted", counted, NR_DEVICES);
+	if (maps_each_bdi(&maps, count_crowd, &crowd) || crowd.counted < NR_DEVICES)
+		die("only %u of %u devices were counted", crowd.counted, NR_DEVICES);
+	figure_one("bdis_home", crowd.home);
 	for (k = 0; k < NR_SPREADS; k++) {
 		snprintf(key, sizeof(key), "bdis_above_%u_%u_ns", spreads[k].bdis,
 			 spreads[k].burst);

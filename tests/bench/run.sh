@@ -253,6 +253,7 @@ row_bdis() {
 		row '    over 1 bdi' "bdis_ratio_${n}_1" x 1
 	done
 	percent '    reads per second of processor time lost to it, 256 bdis' bdis_cpu_ratio 2
+	row '  (bdis in their home slots; the others are dearer)' bdis_home '' 1
 }
 
 row_iops() {
