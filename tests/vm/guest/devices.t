@@ -58,7 +58,7 @@ try_linear() {
 
 lvm_command() {
 	lvm "$1" --config 'devices { obtain_device_list_from_udev=0 }' "${@:2}" >"$T/lvm.log" 2>&1 ||
-		die "$1: $(tail -1 "$T/lvm.log")"
+		die "$1: $(cat "$T/lvm.log")"
 }
 try_lvm() {
 	local first
@@ -81,6 +81,7 @@ try_raid0() {
 		>"$T/mdadm.log" 2>&1 || die "mdadm: $(tail -1 "$T/mdadm.log")"
 	on_device 'md raid0 over NVMe and SCSI' /dev/md0 "$first" "$DISK"
 	mdadm --stop --quiet /dev/md0 || die 'mdadm --stop'
+	mdadm --zero-superblock "$first" "$DISK" || die 'mdadm --zero-superblock' # lvm(8) leaves members alone
 }
 
 try_crypt() {
