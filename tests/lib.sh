@@ -318,6 +318,14 @@ start_load() {
 	LOAD_PID=$!
 	pids+=("$LOAD_PID")
 }
+# start_reading PATTERN FILE: the same, and the first reads have reached $NAME: fio takes its time.
+start_reading() {
+	local before
+	before=$(reads_completed)
+	start_load "$@"
+	wait_for 20 reads_beyond "$before" || die "the load '$1' reads nothing: $(tail -1 "$T/fio.log")"
+}
+reads_beyond() { [ "$(reads_completed)" -gt "$1" ]; }
 stop_load() {
 	stop_pid "$LOAD_PID"
 	pids=("${pids[@]/$LOAD_PID/}")

@@ -19,16 +19,13 @@ median() {
 	' "$T/windows.csv" | sort -n | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : 0 }'
 }
 near() { [ $(($1 * 3)) -ge $(($2 * 2)) ] && [ $(($1 * 2)) -le $(($2 * 3)) ]; }
-reading() { [ "$(reads_completed)" -gt "$before" ]; }
 falling() { [ "$1" -gt "$2" ] && [ "$2" -gt "$3" ]; }
 
 for kb in 16 128 2560; do
 	set_kb "$kb"
 	for run in 64 256; do
 		dd if="$MNT/data" iflag=nocache count=0 status=none
-		before=$(reads_completed)
-		start_load "runs-${run}k" "$MNT/data"
-		wait_for 20 reading || die "the load reads nothing: $(tail -1 "$T/fio.log")"
+		start_reading "runs-${run}k" "$MNT/data"
 		nap 1
 		ok "windows of ${run} KB runs at $kb KB are recorded" \
 			"$BPFAHEAD" record --seconds 3 --label mixed -o "$T/windows.csv" >"$T/record.log"

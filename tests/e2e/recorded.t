@@ -16,7 +16,7 @@ need_throttle 24000000 1500
 start_run --dry-run
 for pattern in sequential mmap-random; do
 	forget "$MNT/data"
-	start_load $pattern "$MNT/data"
+	start_reading $pattern "$MNT/data"
 	nap 1
 	ok "windows of $pattern are recorded" "$BPFAHEAD" record --seconds 3 --label "${pattern#mmap-}" \
 		-o "$T/$pattern.csv" >"$T/record.log"
