@@ -136,7 +136,7 @@ $(DIRS):
 # --- what people type ------------------------------------------------------------------------
 
 .PHONY: all run test test-vm vm demo bench peers bench-live lint format fuzz weights install uninstall clean help
-.PHONY: deps test-build bench-build compilers test-compilers veristat verifier-record docs-kernels
+.PHONY: deps test-build bench-build compilers test-compilers veristat verifier-record docs-kernels docs-agree
 
 all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
 
@@ -212,6 +212,12 @@ docs-kernels: ## ask this kernel and those in emulation what they offer: the tab
 	@tests/deps.sh test vm
 	@$(MAKE) --no-print-directory all cross-arm64
 	@$(SUDO) tests/vm/kernels.sh
+
+docs-agree: ## what they decide from the same workload: the other table there (40 minutes)
+	@tests/deps.sh test bench vm
+	@$(MAKE) --no-print-directory all
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) tests/vm/agree.sh
 
 demo: ## show decisions on a rate-limited loop device of its own, against the host's default
 	@tests/deps.sh test

@@ -24,29 +24,41 @@ bpfahead=${BPFAHEAD:-build/bpfahead}
 usage() {
 	cat >&2 <<-'TEXT'
 	Usage: live.sh [--quick] [--check] [--model FILE] [--classic5 FILE] [--only PATTERN,...]
-	               [--cells FILE.csv]
+	               [--disks 'RATE KB,...' [--act]] [--seconds N] [--settle N]
+	               [--cells FILE.csv] [--windows FILE.csv]
 	  --quick         2 minutes rather than 9: fewer patterns and settings, shorter, no acting
 	  --check         exit with 1 if a bar is missed
 	  --model FILE    instead of weights/default.bin; 'none' leaves it out
 	  --classic5 FILE the same for weights/classic5.bin
 	  --only ...      these patterns only
+	  --disks ...     these rates and settings only; with --act, the first of them acting as well
+	  --seconds N     of each pattern
+	  --settle N      on a slow machine, where fio takes its time to start: counting begins N seconds
+	                  after a disk's first window, and there are 5 * N seconds more of each pattern
 	  --cells FILE    a line per pattern, device and setting, as CSV
+	  --windows FILE  a line per window counted, as CSV: tests/vm/agree.sh compares kernels by it
 	TEXT
 	exit 2
 }
 
 quick=0 check=0 model=weights/default.bin classic5=weights/classic5.bin only='' cells=''
+own_disks='' act=0 seconds='' settle=0 windows=''
 while (($#)); do
 	case $1 in
 	--quick) quick=1 ;;
 	--check) check=1 ;;
-	--model | --classic5 | --only | --cells)
+	--act) act=1 ;;
+	--model | --classic5 | --only | --cells | --disks | --seconds | --settle | --windows)
 		[ $# -ge 2 ] || usage
 		case $1 in
 		--model) model=$2 ;;
 		--classic5) classic5=$2 ;;
 		--only) only=$2 ;;
 		--cells) cells=$2 ;;
+		--disks) own_disks=$2 ;;
+		--seconds) seconds=$2 ;;
+		--settle) settle=$2 ;;
+		--windows) windows=$2 ;;
 		esac
 		shift
 		;;
@@ -54,6 +66,9 @@ while (($#)); do
 	esac
 	shift
 done
+[[ $own_disks || $act = 0 ]] || usage
+[[ $seconds =~ ^[1-9][0-9]*$ || ! $seconds ]] || usage
+[[ $settle =~ ^[0-9]+$ ]] || usage
 
 # --- what is run -----------------------------------------------------------------------------
 
@@ -92,16 +107,19 @@ direct_patterns() {
 # Disks: NAME RATE READ_AHEAD_KB. A rate that is a name is a throttled loop device, which is read
 # as fast as it lets itself be read.
 slow_disks() {
-	if [ $quick = 1 ]; then
+	if [ -n "$own_disks" ]; then
+		tr , '\n' <<<"$own_disks"
+	elif [ $quick = 1 ]; then
 		printf '%s\n' '50 128' '500 128' '5000 16' 'hdd 128' 'cloud 128' 'fast 128'
 	else
 		printf '%s\n' '50 16' '50 128' '50 2560' '500 16' '500 128' '500 2560' '5000 16' \
 			'5000 128' 'hdd 128' 'cloud 16' 'cloud 128' 'fast 2560'
 	fi
 }
-fast_disks() { printf '%s\n' '20000 128' '100000 128'; }
-acting_disks() { printf '%s\n' '50 128' '500 128' '5000 128' 'hdd 128' 'cloud 128' 'fast 128'; }
-direct_slow() { printf '%s\n' '50 128' '500 128' '5000 128' 'hdd 128' 'cloud 128' 'fast 128'; }
+usual_disks() { printf '%s\n' '50 128' '500 128' '5000 128' 'hdd 128' 'cloud 128' 'fast 128'; }
+fast_disks() { [ -n "$own_disks" ] || printf '%s\n' '20000 128' '100000 128'; }
+acting_disks() { if [ -n "$own_disks" ]; then slow_disks | sed 1q; else usual_disks; fi; }
+direct_slow() { if [ -n "$own_disks" ]; then slow_disks; else usual_disks; fi; }
 
 profile() { # NAME: reads per second, bytes per second
 	case $1 in
@@ -114,6 +132,9 @@ profile() { # NAME: reads per second, bytes per second
 
 slow_s=11 fast_s=6 acting_s=7
 [ $quick = 0 ] || slow_s=5 fast_s=0 # fast ones together with the slow ones
+acting=$((1 - quick))
+[ -z "$own_disks" ] || fast_s=0 acting=$act
+[ -z "$seconds" ] || slow_s=$seconds fast_s=$((fast_s ? seconds : 0)) acting_s=$seconds
 
 # --- clean-up --------------------------------------------------------------------------------
 
@@ -298,6 +319,7 @@ achieved() { # FILE: operations per second
 batches=0
 batch() {
 	local pattern=$1 class=$2 kind=$3 mode=$4 seconds=$5 disks=$6 start cell rate kb job out
+	seconds=$((seconds + 5 * settle))
 	shift 6
 	batches=$((batches + 1))
 	out=$T/batch.$batches
@@ -323,25 +345,32 @@ batch() {
 	while read -r rate kb; do
 		cell=$kind.$rate.$kb
 		count "$pattern" "$class" "$rate" "$kb" "$mode" "$(achieved "$out/$cell.json")" \
-			"$start" "${number[$cell]}" "${disk[$cell]#/dev/}" "$out/windows.csv"
+			"$start" "${number[$cell]}" "${disk[$cell]#/dev/}" "$out/windows.csv" \
+			"$out/counted.csv"
 	done <<<"$disks" >"$out/cells.csv" &
 	counting+=($!)
 }
 
-# One line of cells.csv. "right" is the class itself, "classic" the class of which it is a kind;
-# a class that the model does not have is judged by its classic name only.
+# One line of cells.csv, and the windows that it counts in the file named last. "right" is the class
+# itself, "classic" the class of which it is a kind; a class that the model does not have is judged by
+# its classic name only.
 count() {
 	awk -F, -v OFS=, -v pattern="$1" -v class="$2" -v rate="$3" -v kb="$4" -v mode="$5" -v got="$6" \
 		-v start="$7" -v number="$8" -v name="$9" -v model="$MODEL" -v margin="$margin" \
-		-v window="$window_ns" -v known=" $classes " '
+		-v window="$window_ns" -v known=" $classes " -v counted="${11}" \
+		-v settle="$settle" '
 		FILENAME == ARGV[1] { classic[$1] = $2; next }
 		FNR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
 		$column["part"] != "window" || $column["calls"] < 8 { next }
 		{ device = $column["device"]; sub(/ .*/, "", device) }
 		device != number && device != name { next }
 		$column["time_ns"] - $column["span_ns"] < start || $column["time_ns"] < start + window { next }
+		settle && !settled { settled = $column["time_ns"] - $column["span_ns"] + settle * 1e9 }
+		$column["time_ns"] - $column["span_ns"] < settled { next }
 		{
 			windows++
+			print model, pattern, class, mode, rate, kb, windows, \
+				$column["margin"] < margin ? 0 : 1, $0 >>counted
 			answer = $column["class"]
 			if (answer == "none" || $column["margin"] < margin) { abstained++; next }
 			answers[answer]++
@@ -508,7 +537,7 @@ say 'making the disks'
 devices=()
 all_disks() {
 	if [ "$model" != none ]; then
-		{ slow_disks && fast_disks && { [ $quick = 1 ] || acting_disks; }; } | sed 's/^/fs /'
+		{ slow_disks && fast_disks && { [ $acting = 0 ] || acting_disks; }; } | sed 's/^/fs /'
 	fi
 	[ "$classic5" = none ] || { direct_slow && fast_disks; } | sed 's/^/raw /'
 }
@@ -555,9 +584,20 @@ pass() {
 	done
 }
 
+# What has been counted so far.
+save_windows() {
+	[ -n "$windows" ] || return 0
+	wait "${counting[@]}"
+	{ echo "pattern_model,pattern,own_class,mode,rate,setting,window,sure,$(head -n 1 "$T/batch.1/windows.csv")" &&
+		for ((i = 1; i <= batches; i++)); do
+			[ ! -e "$T/batch.$i/counted.csv" ] || cat "$T/batch.$i/counted.csv"
+		done; } >"$windows.part" || fatal "cannot write $windows.part"
+	mv "$windows.part" "$windows" || fatal "cannot write $windows"
+}
+
 both_passes() { # TABLE KIND SLOW-DISKS
 	if [ "$fast_s" = 0 ]; then
-		pass "$1" "$2" recommend "$slow_s" "$3"$'\n'"$(fast_disks)"
+		pass "$1" "$2" recommend "$slow_s" "$3$(fast_disks | sed '1s/^/\n/')"
 	else
 		pass "$1" "$2" recommend "$slow_s" "$3"
 		pass "$1" "$2" recommend "$fast_s" "$(fast_disks)"
@@ -570,7 +610,8 @@ echo
 if [ "$model" != none ]; then
 	use "$model" default
 	both_passes page_cache_patterns fs "$(slow_disks)"
-	if [ $quick = 0 ]; then
+	if [ $acting = 1 ]; then
+		save_windows
 		"$bpfahead" config mode=act >"$T/out" || fatal 'config mode=act'
 		pass page_cache_patterns fs act "$acting_s" "$(acting_disks)"
 		"$bpfahead" config mode=recommend >"$T/out" || fatal 'config mode=recommend'
@@ -582,6 +623,7 @@ if [ "$classic5" != none ]; then
 fi
 
 wait "${counting[@]}" || fatal "the windows could not be counted"
+save_windows
 for ((i = 1; i <= batches; i++)); do cat "$T/batch.$i/cells.csv"; done >"$T/cells.csv" || exit 1
 lost=$("$bpfahead" status --json | jq .counters.windows_dropped)
 [ "$lost" = 0 ] || say "$lost windows found the ring full and are not counted"
