@@ -362,6 +362,8 @@ static __noinline __u64 set_scene(struct job *j)
 	struct bdi_counters *c, *c_other;
 	struct allocator *alloc;
 
+	if (second_slot(stranger) == slot)
+		stranger += BDI_SLOTS;
 	if ((j->kind == BENCH_SECOND) != (other == second_slot(stranger)))
 		other = j->kind == BENCH_SECOND ? second_slot(stranger) :
 						  (other + 1) & (BDI_SLOTS - 1);
@@ -378,8 +380,15 @@ static __noinline __u64 set_scene(struct job *j)
 	c->due = c_other->due = bpf_jiffies64() + 1000;
 	c->sources = c_other->sources = SOURCES_ALL;
 	switch (j->kind) {
+	case BENCH_DISPLACED: /* nor was it in its second slot before */
+		slot = second_slot(stranger);
+		c = bpf_map_lookup_elem(&counters, &slot);
+		if (!c)
+			return 0;
+		if (c->bdi_id == stranger)
+			c->bdi_id = 0;
+		/* fall through */
 	case BENCH_SECOND:
-	case BENCH_DISPLACED:
 		bpf_map_delete_elem(&bdi_slots, &gone);
 		st_other->bdi_id = c_other->bdi_id = stranger;
 		bpf_map_update_elem(&bdi_slots, &stranger, &other, BPF_ANY);

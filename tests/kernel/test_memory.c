@@ -113,7 +113,8 @@ static void maps_fit(void **state)
 	printf("# all: %llu bytes, empty %llu; each CPU %llu; at 2 CPUs %llu (%llu empty), at 256 "
 	       "%llu\n",
 	       total, empty, per_cpu, at_2, empty - per_cpu * cpus + per_cpu * 2, at_256);
-	assert_in_range(at_2, 1, 1 << 20);
+	/* What hash maps keep for each CPU beside their values is not in the sum. */
+	assert_in_range(at_2, 1, (1 << 20) + (cpus > 2 ? cpus - 2 : 0) * 256);
 	assert_in_range(at_256, 1, 32 << 20);
 }
 
