@@ -191,18 +191,10 @@ static bool mode_is(const struct applier *a, __u32 mode)
 
 /* --- one event ------------------------------------------------------------------------------- */
 
-/*
- * As long as a file system without its disk is read, decisions go on: one line is enough. The
- * handle is kept for that, and goes when it is the longest unused.
- */
-static enum apply_outcome gone(struct applier *a, struct handle *h, __u64 bdi_id, bool *tell)
+static enum apply_outcome gone(struct applier *a, struct handle *h, __u64 bdi_id)
 {
 	bpf_map_delete_elem(a->maps->applied, &bdi_id);
-	*tell = !h->departed;
-	if (h->fd >= 0)
-		close(h->fd);
-	h->fd = -1;
-	h->departed = true;
+	handle_close(h);
 	return APPLY_GONE;
 }
 
@@ -268,7 +260,7 @@ static enum apply_outcome change(struct applier *a, struct handle *h, const stru
 	 */
 	err = a->write_kb(h->fd, r->to_kb, &in_effect);
 	if (err == -ENODEV)
-		return gone(a, h, bdi_id, tell);
+		return gone(a, h, bdi_id);
 	if (err) {
 		/* A failed read-back leaves it open whether the write took place: look again. */
 		if (bdi_read_kb(h->fd, &in_effect))
@@ -298,7 +290,7 @@ static enum apply_outcome change(struct applier *a, struct handle *h, const stru
 		if (!err)
 			bpf_map_delete_elem(a->maps->applied, &bdi_id);
 		else if (err == -ENODEV)
-			gone(a, h, bdi_id, tell);
+			gone(a, h, bdi_id);
 		return APPLY_DROPPED;
 	}
 	return APPLY_WRITTEN;
@@ -360,7 +352,6 @@ static enum apply_outcome decide(struct applier *a, const struct event *e, struc
 		if (err < 0)
 			goto failed;
 		h->fd = err;
-		h->departed = false;
 	}
 	err = bdi_read_kb(h->fd, &current);
 	if (err)
@@ -450,7 +441,7 @@ failed:
 	h->limits_changed = limits_changed;
 	r->from_kb = e->ra_kb;
 	if (err == -ENODEV || err == -ENOENT)
-		return gone(a, h, bdi_id, tell);
+		return gone(a, h, bdi_id);
 	return refuse(a, h, e, &entry, r, err, tell);
 }
 

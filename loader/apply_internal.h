@@ -21,7 +21,6 @@ struct handle {
 	int refused_errno;     /* of the last attempt, 0 if it succeeded */
 	unsigned int refusals; /* in a row */
 	bool limits_changed;   /* told by an event that was not acted upon */
-	bool departed;         /* said of it that it has left; its readers may try on */
 };
 
 struct ring_buffer;
