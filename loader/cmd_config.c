@@ -626,7 +626,7 @@ static int show_own_row(const struct bdi_state *state, void *arg)
 
 	if (bpf_map_lookup_elem(show->maps->policy, &state->bdi_id, &row))
 		return 0;
-	if (bdi_sysfs_ino(state->name) == state->sysfs_ino)
+	if (state->sysfs_ino && bdi_sysfs_ino(state->name) == state->sysfs_ino)
 		print_row(show->root, state->name, &row);
 	return 0;
 }

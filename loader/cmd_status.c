@@ -62,7 +62,9 @@ static int keep_live(const struct bdi_state *state, void *arg)
 	struct bdis *bdis = arg;
 	struct bdi_state *grown;
 
-	if (bdi_sysfs_ino(state->name) != state->sysfs_ino)
+	/* 0 on both sides: it has left, and a file system on it is read all the same. */
+	if (!(state->flags & BDI_NAMELESS) &&
+	    (!state->sysfs_ino || bdi_sysfs_ino(state->name) != state->sysfs_ino))
 		return 0;
 	grown = realloc(bdis->state, (bdis->count + 1) * sizeof(*grown));
 	if (!grown)
