@@ -240,9 +240,9 @@ out:
 
 /*
  * Jiffies that may pass before the clock is read again: most of what is left of the hop, so that
- * its end is not missed and the bdi never passes for idle.
+ * its end is not missed, and so few that a bdi that is read never passes for idle.
  */
-static __always_inline __u64 jiffies_to_spare(const struct bdi_state *st, __u64 now,
+static __always_inline __u64 jiffies_to_spare(const struct bdi_state *st, __u64 now, __u64 idle_ns,
 					      const struct config *c)
 {
 	__u64 left = st->hop_deadline_ns - now;
@@ -252,6 +252,8 @@ static __always_inline __u64 jiffies_to_spare(const struct bdi_state *st, __u64 
 	left -= left / 4;
 	if (left > SPARE_NS)
 		left = SPARE_NS;
+	if (left > idle_ns / 4)
+		left = idle_ns / 4;
 	return left / setting(c->jiffy_ns, 10 * MS, 1 * MS, 10 * MS);
 }
 
@@ -265,7 +267,7 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 	__u32 zero = 0, slot = id & (BDI_SLOTS - 1), *where;
 	struct bdi_counters *c;
 	struct bdi_state *st;
-	__u64 now, last_seen, ino;
+	__u64 now, last_seen, idle_ns, ino;
 	struct config *conf;
 	bool idle;
 
@@ -298,14 +300,14 @@ static __noinline struct bdi_counters *tick(struct backing_dev_info *bdi, struct
 
 	now = bpf_ktime_get_ns();
 	last_seen = st->last_seen_ns;
-	idle = (__s64)(now - last_seen) >
-	       (__s64)setting(conf->idle_ns, DEFAULT_IDLE_NS, 10 * MS, 600000 * MS);
+	idle_ns = setting(conf->idle_ns, DEFAULT_IDLE_NS, 10 * MS, 600000 * MS);
+	idle = (__s64)(now - last_seen) > (__s64)idle_ns;
 	if ((__s64)(now - last_seen) > SEEN_NS)
 		st->last_seen_ns = now;
 	if ((idle || now >= st->hop_deadline_ns) && !try_hop_end(bdi, q, st, id, slot, now, idle) &&
 	    idle)
 		st->last_seen_ns = last_seen; /* the next event finds the idle spell again */
-	c->due = bpf_jiffies64() + 1 + jiffies_to_spare(st, now, conf);
+	c->due = bpf_jiffies64() + 1 + jiffies_to_spare(st, now, idle_ns, conf);
 	return c;
 }
 

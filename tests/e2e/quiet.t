@@ -28,6 +28,18 @@ ok 'eight interleaved sequential readers: the row of sequential, in time' \
 is "$(decisions_after "$PHASE_LINE" | awk '{ print $2 }' | sort -u)" "$(decided_class)" \
 	'eight interleaved sequential readers: no other class on the way'
 
+# Idle is what is not read for so long, be it shorter than a hop: a disk that is read is not.
+count() { status_json | jq --arg n "$BDI" ".devices[] | select(.bdi == \$n) | .counters.$1"; }
+"$BPFAHEAD" config idle=150ms >/dev/null || die 'config idle'
+start_reading direct "$MNT/data"
+nap 1
+idle=$(count idle)
+nap 4
+idle=$(($(count idle) - idle))
+stop_load
+ok "idle below a hop: $idle idle spells in the time of eight hops" [ $idle -lt 4 ]
+"$BPFAHEAD" config idle=5s >/dev/null || die 'config idle'
+
 # An idle spell: longer than what throws a window away.
 lines=$(wc -l <"$T/run.log")
 before=$(read_kb)
