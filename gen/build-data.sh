@@ -9,6 +9,8 @@
 #   classic5.csv.gz  the runs of record of the classic protocol, O_DIRECT
 #   metadata.csv.gz  a line per run
 #
+# older.csv.gz is the default.csv.gz of two recordings in guests with older kernels (weights/default.md).
+#
 # An mmap read-around begins half its size before the page at fault and has its marker three
 # quarters in (do_sync_mmap_readahead(), mm/filemap.c): a quarter of the readahead behind that
 # page. Whoever touches less never meets the marker, and the pages that have been read raise no
@@ -41,7 +43,7 @@ for file in "$recording"/*.*.*.csv; do
 	*) if [[ $kb ]] && ((kb * 4 <= setting)); then hidden+=("$file"); else seen+=("$file"); fi ;;
 	esac
 done
-"$gen" dataset "${seen[@]}" -o "$out/default.csv.gz"
-"$gen" dataset "${hidden[@]}" -o "$out/hidden.csv.gz"
-"$gen" dataset "${classic[@]}" -o "$out/classic5.csv.gz"
+[ ${#seen[@]} = 0 ] || "$gen" dataset "${seen[@]}" -o "$out/default.csv.gz"
+[ ${#hidden[@]} = 0 ] || "$gen" dataset "${hidden[@]}" -o "$out/hidden.csv.gz"
+[ ${#classic[@]} = 0 ] || "$gen" dataset "${classic[@]}" -o "$out/classic5.csv.gz"
 "$gen" dataset "$recording" --metadata-out "$out/metadata.csv.gz" >/dev/null

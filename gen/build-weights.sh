@@ -17,14 +17,16 @@ gen=${BPFAHEAD_GEN:-$top/build/bpfahead-gen}
 classic=avg_distance_bytes,jump_ratio,avg_io_bytes,seq_ratio,iops
 block=avg_distance_bytes,jump_ratio,avg_io_bytes,stream_ratio,run_bytes
 
-train() { # NAME DATA OPTION...
-	local name=$1 data=$2
+train() { # NAME "DATA..." OPTION...
+	local name=$1 data
+	read -ra data <<<"$2"
 	shift 2
 	[ "$only" = '  ' ] || [[ $only == *" $name "* ]] || return 0
-	"$gen" train "$top/weights/data/$data.csv.gz" -o "$out/$name.bin" --name "$name" \
+	data=("${data[@]/#/$top/weights/data/}")
+	"$gen" train "${data[@]/%/.csv.gz}" -o "$out/$name.bin" --name "$name" \
 		--generation 2 --seed 1 --validation 0 --dropout 0 "$@"
 }
 
-train default default --epochs 300 --weight-decay 0.02
+train default 'default older' --epochs 300 --weight-decay 0.02
 train block default --features "$block" --epochs 300 --weight-decay 0.02
 train classic5 classic5 --features "$classic" --linear --epochs 200
