@@ -866,6 +866,7 @@ main() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	work=$(mktemp -d "${TMPDIR:-/var/tmp}/bpfahead-capture.XXXXXX")
+	export BPFAHEAD_STATE_DIR=$work/state
 	open_dir
 	drop_zram_if_absent
 	read_metadata

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "state.h"
 
 static const struct command commands[] = {
 	{"run", cmd_run, "load, decide and apply in the foreground; Ctrl-C undoes everything"},
@@ -30,6 +31,7 @@ int main(int argc, char **argv)
 
 	if (pin_dir && *pin_dir)
 		cli.pin_dir = pin_dir;
+	cli.state_dir = state_dir_default();
 	argv[0] = (char *)"bpfahead";
 	libbpf_log_capture();
 	return command_group(commands,

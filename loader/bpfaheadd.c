@@ -23,6 +23,7 @@
 #include "maps.h"
 #include "owner.h"
 #include "privileges.h"
+#include "state.h"
 
 #ifndef BPFAHEAD_VERSION
 #define BPFAHEAD_VERSION "0.1.0"
@@ -44,7 +45,8 @@ static const char doc[] =
 	"SIGINT, then write the original values back.\v"
 	"SIGHUP logs what has been done so far.\n"
 	"\n"
-	"The environment variable BPFAHEAD_PIN_DIR is the default of --pin-dir.\n"
+	"The environment variables BPFAHEAD_PIN_DIR and BPFAHEAD_STATE_DIR are the defaults of "
+	"--pin-dir and --state-dir.\n"
 	"\n"
 	"Exit status: 0 stopped, originals are back; 1 failure; 2 wrong usage; 3 nothing is "
 	"loaded, "
@@ -53,16 +55,25 @@ static const char doc[] =
 
 static const struct argp_option options[] = {
 	{"pin-dir", 'p', "DIR", 0, "Where the maps are pinned (" BPFAHEAD_PIN_DIR ")", 0},
+	{"state-dir", 's', "DIR", 0, "What is remembered lives here (" BPFAHEAD_STATE_DIR ")", 0},
 	{0},
+};
+
+struct arguments {
+	const char *pin_dir;
+	const char *state_dir;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	const char **pin_dir = state->input;
+	struct arguments *arguments = state->input;
 
 	switch (key) {
 	case 'p':
-		*pin_dir = arg;
+		arguments->pin_dir = arg;
+		return 0;
+	case 's':
+		arguments->state_dir = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "what is `%s'?", arg);
@@ -201,7 +212,7 @@ static void run_before_readers(void)
 }
 
 /* With the maps open and the lock held. Returns the exit status. */
-static int run(const struct maps *maps, const char *pin_dir)
+static int run(const struct maps *maps, const char *pin_dir, const char *state_dir)
 {
 	struct applier *a = NULL;
 	int signals = -1, epoll = -1, err, left, status = EXIT_FAILURE;
@@ -231,8 +242,12 @@ static int run(const struct maps *maps, const char *pin_dir)
 		say(LEVEL_ERROR, "epoll: %s", strerror(errno));
 		goto out;
 	}
+	/* What is remembered there is not worth a refusal to work. */
+	err = state_dir_make(state_dir);
+	if (err)
+		say(LEVEL_WARNING, "nothing is remembered: %s: %s", state_dir, strerror(-err));
 	run_before_readers();
-	err = privileges_drop(pin_dir, &why);
+	err = privileges_drop(pin_dir, err ? NULL : state_dir, &why);
 	if (err) {
 		say(LEVEL_ERROR, "giving up privileges (%s): %s", why, strerror(-err));
 		goto out;
@@ -259,15 +274,17 @@ out:
 
 int main(int argc, char **argv)
 {
-	const char *pin_dir = getenv("BPFAHEAD_PIN_DIR"), *why = NULL;
+	struct arguments arguments = {getenv("BPFAHEAD_PIN_DIR"), state_dir_default()};
+	const char *pin_dir, *why = NULL;
 	int lock, err, status;
 	struct maps maps;
 
-	if (!pin_dir || !*pin_dir)
-		pin_dir = BPFAHEAD_PIN_DIR;
+	if (!arguments.pin_dir || !*arguments.pin_dir)
+		arguments.pin_dir = BPFAHEAD_PIN_DIR;
 	argp_err_exit_status = EXIT_USAGE;
 	in_journal = getenv("JOURNAL_STREAM") != NULL;
-	argp_parse(&argp, argc, argv, 0, NULL, &pin_dir);
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	pin_dir = arguments.pin_dir;
 
 	/* Locked first: pins that change hands in between would leave us with maps of nobody. */
 	lock = owner_lock(pin_dir);
@@ -283,7 +300,7 @@ int main(int argc, char **argv)
 		say(LEVEL_ERROR, "locking %s: %s", pin_dir, strerror(-lock));
 		status = EXIT_FAILURE;
 	} else {
-		status = run(&maps, pin_dir);
+		status = run(&maps, pin_dir, arguments.state_dir);
 	}
 	maps_close(&maps);
 	if (lock >= 0)

@@ -16,10 +16,11 @@
 #include "bdi.h"
 #include "cli.h"
 #include "names.h"
+#include "state.h"
 
-struct cli cli = {.pin_dir = BPFAHEAD_PIN_DIR};
+struct cli cli = {.pin_dir = BPFAHEAD_PIN_DIR, .state_dir = BPFAHEAD_STATE_DIR};
 
-enum option_key { KEY_PIN_DIR = 0x100, KEY_JSON };
+enum option_key { KEY_PIN_DIR = 0x100, KEY_JSON, KEY_STATE_DIR };
 
 int cli_fault_set(struct fault *fault, int err, const char *format, ...)
 {
@@ -96,6 +97,11 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 			usage(state, "--pin-dir wants an absolute path, not '%s'", argument);
 		cli.pin_dir = argument;
 		return 0;
+	case KEY_STATE_DIR:
+		if (argument[0] != '/')
+			usage(state, "--state-dir wants an absolute path, not '%s'", argument);
+		cli.state_dir = argument;
+		return 0;
 	case KEY_JSON:
 		cli.json = true;
 		return 0;
@@ -109,6 +115,10 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 static const struct argp_option common_options[] = {
 	{"pin-dir", KEY_PIN_DIR, "DIR", 0,
 	 "Pins live here (default: $BPFAHEAD_PIN_DIR, else " BPFAHEAD_PIN_DIR ")", 10},
+	{"state-dir", KEY_STATE_DIR, "DIR", 0,
+	 "What is remembered lives here (default: $BPFAHEAD_STATE_DIR, else " BPFAHEAD_STATE_DIR
+	 ")",
+	 10},
 	{"verbose", 'v', NULL, 0, "Show what libbpf says", 10},
 	{0},
 };

@@ -25,6 +25,7 @@ enum exit_status {
 
 struct cli {
 	const char *pin_dir;
+	const char *state_dir;
 	bool verbose;
 	bool json;
 };

@@ -63,6 +63,7 @@ int cmd_load(int argc, char **argv)
 	lock = load_claim(cli.pin_dir, &created, &fault);
 	if (lock < 0)
 		return fail(status_of(lock), "%s", fault.text);
+	start_state_dir();
 	if (!load_is_empty(cli.pin_dir)) {
 		status = fail(EXIT_BUSY, "already loaded at %s: 'bpfahead unload' first",
 			      cli.pin_dir);

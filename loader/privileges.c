@@ -76,7 +76,7 @@ static int landlock_allow(int ruleset, const char *path, __u64 access)
 }
 
 /* 0 also where the kernel has no Landlock or it is not among the active LSMs. */
-static int landlock_restrict(const char *pin_dir)
+static int landlock_restrict(const char *pin_dir, const char *state_dir)
 {
 	struct landlock_ruleset_attr attr = {.handled_access_fs = LANDLOCK_RIGHTS};
 	int ruleset, err;
@@ -90,6 +90,13 @@ static int landlock_restrict(const char *pin_dir)
 	if (!err)
 		err = landlock_allow(ruleset, pin_dir,
 				     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+	/* A file there is replaced by renaming a new one. */
+	if (!err && state_dir)
+		err = landlock_allow(ruleset, state_dir,
+				     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+					     LANDLOCK_ACCESS_FS_READ_DIR |
+					     LANDLOCK_ACCESS_FS_MAKE_REG |
+					     LANDLOCK_ACCESS_FS_REMOVE_FILE);
 	if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0))
 		err = -errno;
 	close(ruleset);
@@ -118,6 +125,16 @@ static const int allowed[] = {
 	SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(lseek),
+	/* what is remembered */
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(getdents64),
 	SCMP_SYS(fcntl),
 	/* memory, time, the end */
 	SCMP_SYS(brk),
@@ -182,7 +199,7 @@ static int seccomp_restrict(void)
 	return err;
 }
 
-int privileges_drop(const char *pin_dir, const char **why)
+int privileges_drop(const char *pin_dir, const char *state_dir, const char **why)
 {
 	int err;
 
@@ -194,7 +211,7 @@ int privileges_drop(const char *pin_dir, const char **why)
 	if (err)
 		return err;
 	*why = "Landlock";
-	err = landlock_restrict(pin_dir);
+	err = landlock_restrict(pin_dir, state_dir);
 	if (err)
 		return err;
 	*why = "seccomp";

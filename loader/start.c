@@ -9,6 +9,7 @@
 #include "model_file.h"
 #include "names.h"
 #include "start.h"
+#include "state.h"
 #include "weights.h"
 
 int start_model(const char *path, struct model *model)
@@ -101,4 +102,13 @@ int start_restore(FILE *report, bool force)
 	}
 	maps_close(&maps);
 	return status;
+}
+
+bool start_state_dir(void)
+{
+	int err = state_dir_make(cli.state_dir);
+
+	if (err)
+		say("nothing is remembered: %s: %s", cli.state_dir, strerror(-err));
+	return !err;
 }

@@ -4,6 +4,7 @@
 #ifndef BPFAHEAD_START_H
 #define BPFAHEAD_START_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "load.h"
@@ -21,6 +22,9 @@ int start_model(const char *path, struct model *model);
  */
 int start_loaded(const struct model *model, bool chosen, struct loaded *loaded,
 		 int (*configure)(const struct maps *maps, void *arg), void *arg);
+
+/* Makes the state directory; that it cannot be is said, and no failure. Is it there? */
+bool start_state_dir(void);
 
 /*
  * start_restore - write the originals back, the lock being held

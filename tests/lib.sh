@@ -164,6 +164,7 @@ need() {
 		command -v "$tool" >/dev/null || die "$tool is missing: make test-build, tests/deps.sh test"
 	done
 	T=$(mktemp -d "${TMPDIR:-/var/tmp}/bpfahead-test.XXXXXX") || die 'mktemp'
+	export BPFAHEAD_STATE_DIR=$T/state
 }
 
 # loop_control add NUMBER|-1, remove NUMBER: whole disks come and go, not only their files. A loop

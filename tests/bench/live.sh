@@ -518,6 +518,7 @@ fi
 [ "$model$classic5" != nonenone ] || usage
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/bpfahead-live.XXXXXX") || exit 1
+export BPFAHEAD_STATE_DIR=$T/state
 began=$SECONDS
 : >"$T/verdicts"
 sed -nE 's/^\tX\([A-Z_]+, [0-9]+, "([^"]+)", "([^"]+)"\).*/\1,\2/p' bpf/abi.h >"$T/classes"

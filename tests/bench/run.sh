@@ -411,6 +411,7 @@ row_sizes() {
 mountpoint -q /sys/fs/bpf || fatal 'no bpf file system on /sys/fs/bpf: tests/bpffs.sh' || exit 1
 [ -x build/bench/hooks ] || fatal 'not built: make bench-build' || exit 1
 T=$(mktemp -d "${TMPDIR:-/tmp}/bpfahead-bench.XXXXXX") || exit 1
+export BPFAHEAD_STATE_DIR=$T/state
 mount -t tmpfs -o size=1G bpfahead-bench "$T" || exit 1
 stats_before=$(<"$STATS")
 echo 0 >"$STATS" || exit 1

@@ -34,6 +34,9 @@ enum check {
 	KILL_OTHERS,
 	OPEN_ELSEWHERE,
 	CREATE_ELSEWHERE,
+	STATE_WRITE,
+	STATE_RENAME,
+	STATE_READ,
 	BDI_OPEN,
 	BDI_READ,
 	BDI_WRITE,
@@ -52,7 +55,7 @@ static bool landlock_works(void)
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
 }
 
-static enum check try_everything(int map, const char *bdi, bool landlock)
+static enum check try_everything(int map, const char *bdi, const char *state_dir, bool landlock)
 {
 	static char *const no_arguments[] = {"true", NULL};
 	struct bpf_map_info info = {};
@@ -65,7 +68,9 @@ static enum check try_everything(int map, const char *bdi, bool landlock)
 	void *p;
 	int fd;
 
-	if (privileges_drop("/tmp", &why))
+	if (chdir(state_dir))
+		return STATE_WRITE;
+	if (privileges_drop("/tmp", state_dir, &why))
 		return DROP;
 	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EPERM)
 		return SOCKET;
@@ -85,6 +90,16 @@ static enum check try_everything(int map, const char *bdi, bool landlock)
 		    errno != EACCES)
 			return CREATE_ELSEWHERE;
 	}
+	fd = open("new", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || pwrite(fd, "x", 1, 4095) != 1)
+		return STATE_WRITE;
+	close(fd);
+	if (rename("new", "row"))
+		return STATE_RENAME;
+	fd = open("row", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || unlink("row"))
+		return STATE_READ;
+	close(fd);
 	if (bdi) {
 		fd = bdi_open(bdi, bdi_sysfs_ino(bdi));
 		if (fd < 0)
@@ -143,6 +158,7 @@ static const char *loop_bdi(char name[BDI_NAME_LEN])
 static void nothing_is_left(void **state)
 {
 	char name[BDI_NAME_LEN], path[64], text[4096], byte = 0;
+	char state_dir[] = "/var/tmp/test_privileges.XXXXXX"; /* not below what it may read: /tmp */
 	int to_parent[2], to_child[2], map, fd, status;
 	const char *bdi = loop_bdi(name);
 	bool landlock = landlock_works();
@@ -150,9 +166,11 @@ static void nothing_is_left(void **state)
 	pid_t pid;
 
 	(void)state;
+	assert_non_null(mkdtemp(state_dir));
 	map = bpf_map_create(BPF_MAP_TYPE_HASH, "try", 8, 4, 1, NULL);
 	if (map < 0) {
 		print_message("# skip: this user may not create BPF maps: %s\n", strerror(-map));
+		rmdir(state_dir);
 		skip();
 	}
 	if (!bdi)
@@ -164,7 +182,7 @@ static void nothing_is_left(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		enum check failed = try_everything(map, bdi, landlock);
+		enum check failed = try_everything(map, bdi, state_dir, landlock);
 
 		/* The parent looks at what has become of us, then lets us go. */
 		if (write(to_parent[1], &byte, 1) != 1 || read(to_child[0], &byte, 1) != 1)
@@ -182,6 +200,7 @@ static void nothing_is_left(void **state)
 	close(fd);
 	assert_int_equal(write(to_child[1], &byte, 1), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(rmdir(state_dir), 0);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), ALL_WELL);
 	assert_int_equal(status_line(text, "CapInh:", 16), 0);
