@@ -24,7 +24,7 @@
 #define DEFAULT_POLICY_ID 0ULL /* key of the default row in the policy map; no bdi has id 0 */
 
 #define EVENTS_RING_BYTES 16384
-#define WINDOWS_RING_BYTES 65536
+#define WINDOWS_RING_BYTES 32768
 
 /* Totals per bdi. Each belongs to one hook, which alone writes it, and only ever grows. */
 #define COUNTER_LIST(X)                                            \
@@ -47,7 +47,8 @@
 	X(ORDER_RA_PAGES, "order_ra_pages")                        \
 	X(AROUND_CALLS, "around_calls")                            \
 	X(SYNC_JUMPS, "sync_jumps") /* page_cache_sync_ra again */ \
-	X(UNUSED_PAGES, "unused_pages")
+	X(UNUSED_PAGES, "unused_pages")                            \
+	X(AROUND_STARTS, "around_starts") /* page_cache_ra_order again */
 
 enum counter_id {
 #define X(id, name) COUNTER_##id,
@@ -56,7 +57,7 @@ enum counter_id {
 		NR_COUNTERS
 };
 
-#define COUNTERS_MAX 20 /* room for appended counters without moving the structs */
+#define COUNTERS_MAX 21 /* room for appended counters without moving the structs */
 
 /*
  * Feature ids are ABI: append, never renumber. The third column is the unit:
@@ -221,6 +222,13 @@ enum mode {
 	NR_MODES = 4,
 };
 
+/* A part that can be switched off or on; 0 leaves it to its default (loader/defaults.h). */
+enum part_switch {
+	SWITCH_DEFAULT = 0,
+	SWITCH_ON = 1,
+	SWITCH_OFF = 2,
+};
+
 enum scope {
 	SCOPE_MOUNTED = 0, /* bdis of mounted file systems, and those listed */
 	SCOPE_LISTED = 1,  /* only bdis whose name is in the map `listed` */
@@ -242,9 +250,14 @@ struct config {
 	__u32 floor_kb;
 	__u32 cap_kb;
 	__u32 scope;
-	__u32 record;   /* 1: a window_record per evaluation into the ring `windows` */
-	__u32 jiffy_ns; /* this kernel's; 0: not known, taken for the longest there is */
-	__u32 reserved[8];
+	__u32 record;    /* 1: a window_record per evaluation into the ring `windows` */
+	__u32 jiffy_ns;  /* this kernel's; 0: not known, taken for the longest there is */
+	__u64 sample_ns; /* between two samples of a bdi that nobody watches */
+	__u8 open_files; /* enum part_switch: open files follow a change */
+	__u8 guard;      /* a change that does harm is taken back */
+	__u8 probe;      /* neighbouring values are tried */
+	__u8 per_file;   /* files get values of their own */
+	__u32 reserved[5];
 };
 _Static_assert(sizeof(struct config) == 112, "map value");
 
@@ -272,17 +285,18 @@ enum applied_status {
 };
 
 struct applied {
-	__u64 sysfs_ino;     /* identity of /sys/class/bdi/NAME for restore */
-	__u64 decision_seq;  /* the decision this answers */
-	__u64 retry_ns;      /* CLOCK_MONOTONIC */
-	__u64 busy_until_ns; /* the helper's own temporary changes end by then */
+	__u64 sysfs_ino;      /* identity of /sys/class/bdi/NAME for restore */
+	__u64 decision_seq;   /* the decision this answers */
+	__u64 retry_ns;       /* CLOCK_MONOTONIC */
+	__u64 busy_until_ns;  /* the helper's own temporary changes end by then */
+	__u64 watch_until_ns; /* until then a sample at every hop */
 	__u32 status;
 	__u32 accepted_kb;
 	__u32 original_kb;    /* the administrator's value; valid if holds_original */
 	__u32 holds_original; /* 1: a value of ours is in place of original_kb */
 	char name[BDI_NAME_LEN];
 };
-_Static_assert(sizeof(struct applied) == 80, "map value");
+_Static_assert(sizeof(struct applied) == 88, "map value");
 
 #define APPLIED_MAX 512 /* with every table full, all maps stay below 1 MiB at 2 CPUs */
 
@@ -314,9 +328,13 @@ struct bdi_stats {
 #undef X
 };
 
-#define BDI_FS_SEEN (1U << 0)  /* a file system reads through it */
-#define BDI_ELIGIBLE (1U << 1) /* within the configured scope at the last evaluation */
-#define BDI_NAMELESS (1U << 2) /* its name does not fit: never acted upon */
+#define BDI_FS_SEEN (1U << 0)   /* a file system reads through it */
+#define BDI_ELIGIBLE (1U << 1)  /* within the configured scope at the last evaluation */
+#define BDI_NAMELESS (1U << 2)  /* its name does not fit: never acted upon */
+#define BDI_ANNOUNCED (1U << 3) /* the helper has been told of it (EVENT_APPEARED) */
+#define BDI_UUID_SEEN (1U << 4) /* fs_uuid has been looked at */
+
+#define FS_UUID_LEN 16 /* super_block.s_uuid */
 
 struct bdi_state {
 	__u64 bdi_id;    /* 0: free slot */
@@ -332,8 +350,10 @@ struct bdi_state {
 	__u64 decision_seq; /* counts decisions, also when only wanted_kb changed */
 	__u64 decided_ns;
 	__u64 last_event_ns;
-	__u64 evaluated_ns; /* last window evaluated (or abstained from) */
-	__u32 sources;      /* enum source: hooks that have spoken for this bdi */
+	__u64 evaluated_ns;        /* last window evaluated (or abstained from) */
+	__u64 sampled_ns;          /* last sample sent */
+	__u8 fs_uuid[FS_UUID_LEN]; /* of the first file system seen on it; zeros: none */
+	__u32 sources;             /* enum source: hooks that have spoken for this bdi */
 	__u32 flags;
 	__u32 ra_kb;     /* at the last evaluation */
 	__u32 wanted_kb; /* 0: nothing wanted */
@@ -371,6 +391,8 @@ enum event_reason {
 	EVENT_FOREIGN = 2,    /* ra_pages is not what was accepted */
 	EVENT_RETRY = 3,      /* a refusal's back-off is over */
 	EVENT_TABLE_FULL = 4, /* of no bdi: are there originals of devices that have left? */
+	EVENT_APPEARED = 5, /* first evaluation of a bdi, before any decision; again with a UUID */
+	EVENT_SAMPLE = 6,   /* a struct sample, not a struct event */
 };
 
 /* Ring `events`. Levels, not edges: the newest of a bdi is all that counts. */
@@ -396,9 +418,36 @@ struct event {
 	__u8 nr_inputs;
 	__u32 window_calls;
 	__u16 input_feature[MODEL_INPUTS_MAX];
+	__u8 fs_uuid[FS_UUID_LEN];
 	__u64 features[FEATURES_MAX];
 };
-_Static_assert(sizeof(struct event) == 400, "ring-buffer record");
+_Static_assert(sizeof(struct event) == 416, "ring-buffer record");
+
+/*
+ * Ring `events`, beside struct event: what the end of a hop knew of a bdi. Sent every
+ * config.sample_ns, at each hop while applied.watch_until_ns lies ahead, and at each hop whose
+ * class is not the one in force, so that a decision's "before" has been told when it falls. Left
+ * out, and counted, while the ring is half full: a decision has the room.
+ */
+struct sample {
+	__u32 abi_version;
+	__u32 reason; /* EVENT_SAMPLE */
+	__u64 time_ns;
+	__u64 bdi_id;
+	__u64 sysfs_ino;
+	char name[BDI_NAME_LEN];
+	__u64 decision_seq;
+	__u32 ra_kb;
+	__u32 wanted_kb;
+	__s32 margin; /* of the window */
+	__u32 window_calls;
+	__u8 window_class;
+	__u8 hop_class;
+	__u8 decided_class;
+	__u8 pad[5];
+	__u64 total[COUNTERS_MAX]; /* since the bdi was first seen; pages of this kernel's size */
+};
+_Static_assert(sizeof(struct sample) == 264, "ring-buffer record");
 
 /* Ring `windows`, when config.record is set: one per evaluation, window and last hop. */
 struct window_part {
@@ -437,7 +486,8 @@ _Static_assert(sizeof(struct window_record) == 680, "ring-buffer record");
 	X(model_invalid, "evaluations that found an invalid model")               \
 	X(model_sources, "evaluations whose model needs a source that is silent") \
 	X(windows_dropped, "window records that found the ring full")             \
-	X(name_too_long, "bdis left alone: name does not fit")
+	X(name_too_long, "bdis left alone: name does not fit")                    \
+	X(samples_dropped, "samples left out: the ring was half full")
 
 struct global_stats {
 #define X(name, text) __u64 name;

@@ -77,10 +77,15 @@ struct request {
 	__u64 io_start_time_ns;
 } CORE;
 
+typedef struct {
+	__u8 b[16];
+} CORE uuid_t;
+
 struct super_block {
 	struct block_device *s_bdev;
 	struct backing_dev_info *s_bdi;
 	unsigned long s_magic;
+	uuid_t s_uuid;
 } CORE;
 
 struct inode {

@@ -36,6 +36,7 @@ static __always_inline void read_settings(const struct config *c, struct setting
 	s->hops = s->window_ns / s->hop_ns;
 	s->stretch_ns = setting(c->stretch_ns, DEFAULT_STRETCH_NS, s->window_ns, 600000 * MS);
 	s->dwell_ns = setting(c->dwell_ns, DEFAULT_DWELL_NS, 10 * MS, 3600000 * MS);
+	s->sample_ns = setting(c->sample_ns, DEFAULT_SAMPLE_NS, 10 * MS, 3600000 * MS);
 	s->margin = setting(c->margin < 0 ? 0 : c->margin, DEFAULT_MARGIN, 1, LOGIT_MAX);
 	s->confirm = setting(c->confirm, DEFAULT_CONFIRM, 1, 1000);
 	s->min_calls = setting(c->min_calls, DEFAULT_MIN_CALLS, 1, 1000000);
@@ -299,6 +300,19 @@ static __always_inline bool eligible(const struct bdi_state *st, const struct co
 	return bpf_map_lookup_elem(&listed, st->name);
 }
 
+/*
+ * A value of ours is an odd number of pages: posix_fadvise(POSIX_FADV_SEQUENTIAL) shows in a file
+ * only as twice its device's value (mm/fadvise.c), which is even. Up to four pages stay as they
+ * are: a window of three has no marker (async_size = 3 / 4), and without one a stream through a
+ * mapping looks like random pages.
+ */
+static __always_inline __u32 odd_pages_kb(__u32 kb)
+{
+	__u32 pages = kb / PAGE_KB;
+
+	return pages > 4 && !(pages & 1) ? (pages - 1) * PAGE_KB : kb;
+}
+
 /* KB that the policy gives the decided class; 0 leaves readahead alone. */
 static __always_inline __u32 wanted_kb(const struct bdi_state *st, const struct settings *set,
 				       const struct applied *a)
@@ -324,6 +338,9 @@ static __always_inline __u32 wanted_kb(const struct bdi_state *st, const struct 
 		kb = set->floor_kb;
 	if (kb > set->cap_kb)
 		kb = set->cap_kb;
+	if (kb == original_kb)
+		return kb;
+	kb = odd_pages_kb(kb);
 	if ((clamp == CLAMP_NEVER_LOWER && kb < original_kb) ||
 	    (clamp == CLAMP_NEVER_RAISE && kb > original_kb))
 		kb = original_kb;
@@ -337,7 +354,7 @@ static __noinline void send_event(struct bdi_state *st, const struct scratch *s,
 	__u32 i;
 
 	/* One per dwell, and the ring's lock only when there is something to say. */
-	if (s->in.now_ns - st->last_event_ns < s->set.dwell_ns)
+	if (reason != EVENT_APPEARED && s->in.now_ns - st->last_event_ns < s->set.dwell_ns)
 		return;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
@@ -366,9 +383,14 @@ static __noinline void send_event(struct bdi_state *st, const struct scratch *s,
 	e->window_calls = st->window_calls;
 	for (i = 0; i < MODEL_INPUTS_MAX; i++)
 		e->input_feature[i] = h->inputs[i].feature;
+	__builtin_memcpy(e->fs_uuid, st->fs_uuid, sizeof(e->fs_uuid));
 	for (i = 0; i < FEATURES_MAX; i++)
 		e->features[i] = s->window.f.value[i];
 	bpf_ringbuf_submit(e, 0);
+	if (reason == EVENT_APPEARED) { /* keeps no decision waiting */
+		st->flags |= BDI_ANNOUNCED;
+		return;
+	}
 	st->last_event_ns = s->in.now_ns;
 	st->limits_changed = 0;
 	st->stats.events++;
@@ -454,6 +476,8 @@ __attribute__((noinline)) int hop_decide(__u32 slot)
 		st->confirm = 0;
 		return 0;
 	}
+	if (!(st->flags & BDI_ANNOUNCED))
+		send_event(st, s, EVENT_APPEARED);
 	if (confirmed(st, s)) {
 		st->old_class = st->decided_class;
 		st->decided_class = st->candidate_class;
@@ -472,6 +496,57 @@ __attribute__((noinline)) int hop_decide(__u32 slot)
 	reason = event_due(st, s, a, limits_moved);
 	if (reason)
 		send_event(st, s, reason);
+	return 0;
+}
+
+/* Tells the helper how it goes, as often as struct sample says. */
+__attribute__((noinline)) int hop_sample(__u32 slot)
+{
+	struct bdi_state *st;
+	struct applied *a;
+	struct sample *r;
+	struct scratch *s;
+	__u32 zero = 0, i;
+	__u64 id;
+
+	st = bpf_map_lookup_elem(&bdis, &slot);
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!st || !s || !(st->flags & BDI_ELIGIBLE) ||
+	    (s->set.mode != MODE_ACT && s->set.mode != MODE_RECOMMEND))
+		return 0;
+	id = st->bdi_id;
+	a = bpf_map_lookup_elem(&applied, &id);
+	if (s->in.now_ns - st->sampled_ns < s->set.sample_ns &&
+	    !(a && s->in.now_ns < a->watch_until_ns) &&
+	    (st->hop_class == CLASS_NONE || st->hop_class == st->decided_class))
+		return 0;
+	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_RING_BYTES / 2)
+		goto dropped;
+	r = bpf_ringbuf_reserve(&events, sizeof(*r), 0);
+	if (!r)
+		goto dropped;
+	r->abi_version = BPFAHEAD_ABI_VERSION;
+	r->reason = EVENT_SAMPLE;
+	r->time_ns = s->in.now_ns;
+	r->bdi_id = id;
+	r->sysfs_ino = st->sysfs_ino;
+	__builtin_memcpy(r->name, st->name, sizeof(r->name));
+	r->decision_seq = st->decision_seq;
+	r->ra_kb = st->ra_kb;
+	r->wanted_kb = st->wanted_kb;
+	r->margin = st->margin;
+	r->window_calls = st->window_calls;
+	r->window_class = st->window_class;
+	r->hop_class = st->hop_class;
+	r->decided_class = st->decided_class;
+	__builtin_memset(r->pad, 0, sizeof(r->pad));
+	for (i = 0; i < COUNTERS_MAX; i++)
+		r->total[i] = s->sum.total[i];
+	bpf_ringbuf_submit(r, 0);
+	st->sampled_ns = s->in.now_ns;
+	return 0;
+dropped:
+	COUNT(samples_dropped);
 	return 0;
 }
 
@@ -622,6 +697,7 @@ __attribute__((noinline)) int hop_end(__u32 slot)
 	    s->window.w.delta[COUNTER_BLOCK_RAHEAD_READS] * DIRECT_SHARE <
 		    s->window.w.delta[COUNTER_BLOCK_READS])
 		s->window.class_id = CLASS_NONE;
+	hop_sample(slot); /* first, so that it belongs to the time before the decision */
 	hop_decide(slot);
 	st->previous_hop_class = st->hop_class;
 	if (!st->model_fault)

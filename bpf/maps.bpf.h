@@ -23,7 +23,7 @@ struct hop_input {
 
 /* Settings in force: the configured ones, defaults where they are 0, within bounds. */
 struct settings {
-	__u64 hop_ns, window_ns, stretch_ns, dwell_ns;
+	__u64 hop_ns, window_ns, stretch_ns, dwell_ns, sample_ns;
 	__s32 margin;
 	__u32 confirm, min_calls, floor_kb, cap_kb, hops, mode;
 };
@@ -37,7 +37,9 @@ struct part {
 	__u32 class_id; /* CLASS_NONE: too few calls, or no model */
 };
 
-/* One hop end's working memory. */
+#define AROUND_TASKS 64 /* a power of two */
+
+/* One CPU's working memory: a hop end's, and where tasks last read around a fault. */
 struct scratch {
 	__u64 busy; /* programs can be preempted: one hop end at a time on a CPU */
 	struct hop_input in;
@@ -48,6 +50,7 @@ struct scratch {
 	__u32 fresh;   /* calls since the last boundary: without one nothing is confirmed */
 	__u32 sources; /* that the model needs; without a model, those that have spoken */
 	__u32 pad;
+	__u64 around[AROUND_TASKS]; /* of the tasks whose pid falls here: pid << 32 | place */
 	struct mlp_scratch mlp;
 	struct model model;
 };

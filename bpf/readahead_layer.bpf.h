@@ -40,6 +40,27 @@ static __noinline struct bdi_counters *raw_device_counters(__u32 dev)
 	return c;
 }
 
+/* The file system's UUID, by which a device is known again under another bdi. */
+static __noinline void learn_uuid(struct super_block *sb, __u64 id)
+{
+	__u32 *slot = bpf_map_lookup_elem(&bdi_slots, &id), i;
+	struct bdi_state *st;
+	__u8 any = 0;
+
+	if (!slot)
+		return;
+	st = bpf_map_lookup_elem(&bdis, slot);
+	if (!st || st->bdi_id != id || st->flags & BDI_UUID_SEEN)
+		return;
+	for (i = 0; i < FS_UUID_LEN; i++) {
+		st->fs_uuid[i] = sb->s_uuid.b[i];
+		any |= st->fs_uuid[i];
+	}
+	st->flags |= BDI_UUID_SEEN;
+	if (any)
+		st->flags &= ~BDI_ANNOUNCED;
+}
+
 static __noinline struct bdi_counters *inode_counters(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
@@ -56,7 +77,10 @@ static __noinline struct bdi_counters *inode_counters(struct inode *inode)
 	c = counters_of(id, SOURCE_READAHEAD);
 	if (c)
 		return c;
-	return tick(bdi, sb->s_bdev->bd_disk->queue, id, SOURCE_READAHEAD, BDI_FS_SEEN);
+	c = tick(bdi, sb->s_bdev->bd_disk->queue, id, SOURCE_READAHEAD, BDI_FS_SEEN);
+	if (c)
+		learn_uuid(sb, id);
+	return c;
 }
 
 /*
@@ -102,6 +126,29 @@ static __always_inline void account_async(struct inode *inode, __u64 req_count)
 }
 
 /*
+ * Does this task read around a fault in another place than the last time on this CPU, 4 MiB or more
+ * away (with pages of 4 KB)? Such places per second are what a random reader of a mapping gets done
+ * whatever the readahead is; read-arounds per second are not, because one object takes fewer of
+ * them the more each reads.
+ */
+static __always_inline bool around_starts(__u64 index)
+{
+	__u32 pid = bpf_get_current_pid_tgid(), place = index >> 10, zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	__u64 *last;
+	__u32 away;
+
+	if (!s)
+		return false;
+	last = &s->around[pid & (AROUND_TASKS - 1)];
+	away = place - (__u32)*last + 1;
+	if (*last >> 32 == pid && away <= 2)
+		return false;
+	*last = (__u64)pid << 32 | place;
+	return true;
+}
+
+/*
  * A window is about to be read. do_sync_mmap_readahead() (mm/filemap.c) reads
  * around a fault with size = ra_pages and async_size = ra_pages / 4, which
  * sequential read(2) never does.
@@ -118,8 +165,11 @@ static __always_inline void account_order(struct inode *inode, struct file_ra_st
 	c->total[COUNTER_ORDER_CALLS]++;
 	c->total[COUNTER_ORDER_PAGES] += size;
 	c->total[COUNTER_ORDER_RA_PAGES] += ra_pages;
-	if (size == ra_pages && ra->async_size == ra_pages / 4)
+	if (size == ra_pages && ra->async_size == ra_pages / 4) {
 		c->total[COUNTER_AROUND_CALLS]++;
+		if (around_starts(ra->start + size / 2))
+			c->total[COUNTER_AROUND_STARTS]++;
+	}
 }
 
 #endif /* BPFAHEAD_READAHEAD_LAYER_BPF_H */

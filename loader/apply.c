@@ -448,12 +448,17 @@ failed:
 enum apply_outcome apply_event(struct applier *a, const struct event *e)
 {
 	struct apply_report r = {};
+	unsigned int i;
 	bool tell;
 
 	r.outcome = decide(a, e, &r, &tell);
 	a->counts[r.outcome]++;
 	if (tell && a->report)
 		a->report(e, &r, a->arg);
+	for (i = 0; i < a->nr_listeners; i++) {
+		if (a->listeners[i].applied)
+			a->listeners[i].applied(e, &r, a->listeners[i].arg);
+	}
 	return r.outcome;
 }
 
@@ -468,18 +473,48 @@ void applier_flush(struct applier *a)
 		apply_event(a, &a->pending[i]);
 }
 
+static void tell_sample(struct applier *a, const struct sample *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->nr_listeners; i++) {
+		if (a->listeners[i].sampled)
+			a->listeners[i].sampled(s, a->listeners[i].arg);
+	}
+}
+
+static void tell_appeared(struct applier *a, const struct event *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->nr_listeners; i++) {
+		if (a->listeners[i].appeared)
+			a->listeners[i].appeared(e, a->listeners[i].arg);
+	}
+}
+
 void applier_offer(struct applier *a, const void *record, size_t size)
 {
 	const struct event *e = record;
+	const struct sample *s = record;
 	struct event *p;
 	unsigned int i;
 
+	if (size >= sizeof(*s) && s->abi_version == BPFAHEAD_ABI_VERSION &&
+	    s->reason == EVENT_SAMPLE) {
+		tell_sample(a, s);
+		return;
+	}
 	if (size < sizeof(*e) || e->abi_version != BPFAHEAD_ABI_VERSION) {
 		a->counts[APPLY_DROPPED]++;
 		return;
 	}
 	if (e->reason == EVENT_TABLE_FULL) {
 		forget_departed(a);
+		return;
+	}
+	if (e->reason == EVENT_APPEARED) {
+		tell_appeared(a, e);
 		return;
 	}
 	for (i = 0; i < a->nr_pending; i++) {
@@ -544,6 +579,14 @@ applier_new(const struct maps *maps,
 		return NULL;
 	}
 	return a;
+}
+
+int applier_listen(struct applier *a, const struct apply_listener *listener)
+{
+	if (a->nr_listeners == LISTENERS_MAX)
+		return -ENOSPC;
+	a->listeners[a->nr_listeners++] = *listener;
+	return 0;
 }
 
 int applier_epoll_fd(const struct applier *a)

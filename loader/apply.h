@@ -45,6 +45,24 @@ struct applier *applier_new(const struct maps *maps,
 			    void *arg);
 int applier_epoll_fd(const struct applier *a); /* readable when events wait */
 
+/*
+ * What else follows the ring: calibrated rows, the guard, the history. Each may be NULL. Samples
+ * and appearances are told as they are taken from the ring, events once it is drained: a sample's
+ * ra_kb says under which value it came about.
+ */
+struct apply_listener {
+	void (*appeared)(const struct event *e, void *arg);
+	void (*sampled)(const struct sample *s, void *arg);
+	/* After each event that was acted upon, told or not. */
+	void (*applied)(const struct event *e, const struct apply_report *r, void *arg);
+	void *arg;
+};
+
+#define LISTENERS_MAX 6
+
+/* Adds a listener, which is copied. -ENOSPC beyond LISTENERS_MAX. */
+int applier_listen(struct applier *a, const struct apply_listener *listener);
+
 /* Drains the ring, keeps the newest event of each bdi, acts on those. Events handled or -errno. */
 int applier_handle(struct applier *a);
 

@@ -34,6 +34,8 @@ struct applier {
 	int (*write_kb)(int fd, unsigned int ra_kb, unsigned int *in_effect);
 	__u64 clock;
 	unsigned long counts[NR_APPLY_OUTCOMES];
+	unsigned int nr_listeners;
+	struct apply_listener listeners[LISTENERS_MAX];
 	unsigned int nr_pending;
 	struct event pending[PENDING_MAX];
 	struct handle handles[HANDLES_MAX];

@@ -19,7 +19,7 @@
 #define RECHECK_NS 100000000L /* a helper's write in flight has landed by then */
 #define ASSIGNMENTS_MAX 128
 
-enum value_kind { DURATION, MARGIN, COUNT, KILOBYTES, SCOPE, MODE };
+enum value_kind { DURATION, MARGIN, COUNT, KILOBYTES, SCOPE, MODE, SWITCH };
 
 /* One row per field of struct config that people may set. */
 struct setting {
@@ -57,11 +57,22 @@ static const struct setting settings[] = {
 	 "KB, never set more"},
 	{"scope", SCOPE, FIELD(scope), 0, 0, SCOPE_MOUNTED, "mounted, listed or all"},
 	{"mode", MODE, FIELD(mode), 0, 0, DEFAULT_MODE, "observe, recommend, act or emergency"},
+	{"sample", DURATION, FIELD(sample_ns), 10 * MS, 3600 * S, DEFAULT_SAMPLE_NS,
+	 "time between two samples of a bdi for the history"},
+	{"open-files", SWITCH, FIELD(open_files), 0, 0, DEFAULT_OPEN_FILES,
+	 "on or off: open files follow a change"},
+	{"guard", SWITCH, FIELD(guard), 0, 0, DEFAULT_GUARD,
+	 "on or off: a change that does harm is taken back"},
+	{"probe", SWITCH, FIELD(probe), 0, 0, DEFAULT_PROBE,
+	 "on or off: neighbouring values are tried"},
+	{"per-file", SWITCH, FIELD(per_file), 0, 0, DEFAULT_PER_FILE,
+	 "on or off: files get values of their own"},
 };
 
 #define NR_SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
 static const char *const scope_names[] = {"mounted", "listed", "all"};
+static const char *const switch_names[] = {"default", "on", "off"};
 
 enum assignment_kind { SET_FIELD, SET_KB, SET_CLAMP, DROP_ROW, RESUME };
 
@@ -100,6 +111,8 @@ static long long field_get(const struct config *config, const struct setting *se
 		memcpy(&wide, at, sizeof(wide));
 		return (long long)wide;
 	}
+	if (setting->size == 1)
+		return *(const unsigned char *)at;
 	memcpy(&narrow, at, sizeof(narrow));
 	return narrow;
 }
@@ -112,6 +125,8 @@ static void field_set(struct config *config, const struct setting *setting, long
 
 	if (setting->size == sizeof(wide))
 		memcpy(at, &wide, sizeof(wide));
+	else if (setting->size == 1)
+		*at = (char)value;
 	else
 		memcpy(at, &narrow, sizeof(narrow));
 }
@@ -203,6 +218,9 @@ static int parse_value(const struct setting *setting, const char *text, long lon
 	case MODE:
 		*value = mode_from_name(text);
 		return *value < 0 ? -EINVAL : 0;
+	case SWITCH:
+		*value = !strcmp(text, "on") ? SWITCH_ON : SWITCH_OFF;
+		return *value == SWITCH_OFF && strcmp(text, "off") ? -EINVAL : 0;
 	}
 	return err || *value < setting->least || *value > setting->most ? -EINVAL : 0;
 }
@@ -235,6 +253,9 @@ static const char *value_text(const struct setting *setting, long long value, ch
 	case MODE:
 		snprintf(buffer, size, "%s", mode_name((unsigned int)value));
 		break;
+	case SWITCH:
+		snprintf(buffer, size, "%s", value <= SWITCH_OFF ? switch_names[value] : "?");
+		break;
 	}
 	return buffer;
 }
@@ -244,7 +265,7 @@ static void usage_value(const struct argp_state *state, const struct setting *se
 {
 	char least[32], most[32];
 
-	if (setting->kind == SCOPE || setting->kind == MODE)
+	if (setting->kind == SCOPE || setting->kind == MODE || setting->kind == SWITCH)
 		usage(state, "%s wants %s, not '%s'", setting->key, setting->what, value);
 	usage(state, "%s wants %s to %s, not '%s'", setting->key,
 	      value_text(setting, setting->least, least, sizeof(least)),

@@ -21,6 +21,11 @@
 #define HOP_MIN_CALLS 2 /* a hop with fewer lasts longer, up to its share of the stretch */
 #define DEFAULT_FLOOR_KB RA_KB_HARD_MIN
 #define DEFAULT_CAP_KB 8192
+#define DEFAULT_SAMPLE_NS 10000000000ULL
+#define DEFAULT_OPEN_FILES SWITCH_ON
+#define DEFAULT_GUARD SWITCH_ON
+#define DEFAULT_PROBE SWITCH_OFF
+#define DEFAULT_PER_FILE SWITCH_OFF
 
 /*
  * class, KB, clamp: the starting point until `calibrate` has measured the device, by the sweep in

@@ -216,6 +216,11 @@ void config_effective(const struct config *config, struct config *effective)
 	c.min_calls = c.min_calls ?: DEFAULT_MIN_CALLS;
 	c.floor_kb = c.floor_kb ?: DEFAULT_FLOOR_KB;
 	c.cap_kb = c.cap_kb ?: DEFAULT_CAP_KB;
+	c.sample_ns = c.sample_ns ?: DEFAULT_SAMPLE_NS;
+	c.open_files = c.open_files ?: DEFAULT_OPEN_FILES;
+	c.guard = c.guard ?: DEFAULT_GUARD;
+	c.probe = c.probe ?: DEFAULT_PROBE;
+	c.per_file = c.per_file ?: DEFAULT_PER_FILE;
 	*effective = c;
 }
 

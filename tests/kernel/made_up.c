@@ -10,8 +10,22 @@ struct made_up made_up;
 
 static int take_event(void *context, void *data, size_t size)
 {
+	const struct sample *s = data;
+	const struct event *e = data;
+
 	(void)context;
-	assert_int_equal(size, sizeof(struct event));
+	if (s->reason == EVENT_SAMPLE) {
+		assert_int_equal(size, sizeof(*s));
+		memcpy(&made_up.sample, data, size);
+		made_up.nr_samples++;
+		return 0;
+	}
+	assert_int_equal(size, sizeof(*e));
+	if (e->reason == EVENT_APPEARED) {
+		memcpy(&made_up.appeared, data, size);
+		made_up.nr_appeared++;
+		return 0;
+	}
 	assert_true(made_up.nr_events < MADE_UP_EVENTS);
 	memcpy(&made_up.event[made_up.nr_events++], data, size);
 	return 0;
@@ -36,7 +50,7 @@ void forget_events(void)
 {
 	read_events();
 	made_up.nr_events = 0;
-	made_up.nr_records = 0;
+	made_up.nr_records = made_up.nr_samples = made_up.nr_appeared = 0;
 }
 
 int made_up_setup(void **state)

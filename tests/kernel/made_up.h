@@ -21,6 +21,10 @@ struct made_up {
 	unsigned int nr_events;
 	struct window_record record;
 	unsigned int nr_records;
+	struct sample sample; /* the last one */
+	unsigned int nr_samples;
+	struct event appeared;
+	unsigned int nr_appeared;
 };
 
 extern struct made_up made_up;
