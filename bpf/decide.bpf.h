@@ -306,11 +306,15 @@ static __always_inline bool eligible(const struct bdi_state *st, const struct co
  * are: a window of three has no marker (async_size = 3 / 4), and without one a stream through a
  * mapping looks like random pages.
  */
-static __always_inline __u32 odd_pages_kb(__u32 kb)
+static __always_inline __u32 odd_pages_kb(__u32 kb, const struct settings *set)
 {
 	__u32 pages = kb / PAGE_KB;
 
-	return pages > 4 && !(pages & 1) ? (pages - 1) * PAGE_KB : kb;
+	if (pages <= 4 || pages & 1)
+		return kb;
+	if (kb - PAGE_KB >= set->floor_kb)
+		return kb - PAGE_KB;
+	return kb + PAGE_KB <= set->cap_kb ? kb + PAGE_KB : kb;
 }
 
 /* KB that the policy gives the decided class; 0 leaves readahead alone. */
@@ -340,7 +344,7 @@ static __always_inline __u32 wanted_kb(const struct bdi_state *st, const struct 
 		kb = set->cap_kb;
 	if (kb == original_kb)
 		return kb;
-	kb = odd_pages_kb(kb);
+	kb = odd_pages_kb(kb, set);
 	if ((clamp == CLAMP_NEVER_LOWER && kb < original_kb) ||
 	    (clamp == CLAMP_NEVER_RAISE && kb > original_kb))
 		kb = original_kb;

@@ -30,12 +30,12 @@ static struct answer {
 	 .classes = {0, 1, 2},
 	 .logits = {65536, 9 * 65536 + 1, -3 * 65536},
 	 .class_id = 1,
-	 .kb = 32},
+	 .kb = 28},
 	{.outputs = 5,
 	 .classes = {4, 3, 5, 6, 0},
 	 .logits = {7 * 65536 + 3, -65536, 17, 65535, -1},
 	 .class_id = 4,
-	 .kb = 512},
+	 .kb = 508},
 };
 static unsigned long without_model, third_answers, of_disk;
 
@@ -77,9 +77,11 @@ static int take_event(void *context, void *data, size_t size)
 	struct answer *a;
 
 	(void)context;
-	assert_int_equal(size, sizeof(*e));
-	if (e->reason == EVENT_TABLE_FULL) /* a host with many bdis; no decision */
+	/* No decisions. */
+	if (e->reason == EVENT_TABLE_FULL || e->reason == EVENT_SAMPLE ||
+	    e->reason == EVENT_APPEARED)
 		return 0;
+	assert_int_equal(size, sizeof(*e));
 	for (a = answers; a < answers + 2; a++)
 		if (e->new_class == a->class_id && e->wanted_kb == a->kb) {
 			a->decided++;
