@@ -413,10 +413,14 @@ classic() {
 	esac
 }
 
-# policy_kb CLASS ORIGINAL: the row of the class after the never-lower / never-raise rule.
+# policy_kb CLASS ORIGINAL: the row of the class, made an odd number of pages, after the
+# never-lower / never-raise rule.
 policy_kb() {
-	"$BPFAHEAD" config --json | jq -r --arg class "$1" --argjson original "$2" '
+	"$BPFAHEAD" config --json | jq -r --arg class "$1" --argjson original "$2" \
+		--argjson page "$(($(getconf PAGESIZE) / 1024))" '
 		.policy.default[$class] |
+		if .kb != $original and .kb / $page > 4 and .kb / $page % 2 == 0
+		then .kb -= $page else . end |
 		if .clamp == "never-lower" then [.kb, $original] | max
 		elif .clamp == "never-raise" then [.kb, $original] | min
 		else .kb end'
