@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "apply.h"
+#include "history.h"
 #include "maps.h"
 #include "owner.h"
 #include "privileges.h"
@@ -56,12 +57,14 @@ static const char doc[] =
 static const struct argp_option options[] = {
 	{"pin-dir", 'p', "DIR", 0, "Where the maps are pinned (" BPFAHEAD_PIN_DIR ")", 0},
 	{"state-dir", 's', "DIR", 0, "What is remembered lives here (" BPFAHEAD_STATE_DIR ")", 0},
+	{"no-history", 'n', NULL, 0, "Write nothing for `bpfahead report`", 0},
 	{0},
 };
 
 struct arguments {
 	const char *pin_dir;
 	const char *state_dir;
+	bool no_history;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -74,6 +77,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 's':
 		arguments->state_dir = arg;
+		return 0;
+	case 'n':
+		arguments->no_history = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "what is `%s'?", arg);
@@ -158,9 +164,25 @@ static int open_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Until a signal says stop: 0, or -errno. */
-static int serve(struct applier *a, int epoll, int signals)
+/* NULL: off, which is said unless it was asked for. */
+static struct history *open_history(const struct arguments *arguments)
 {
+	const char *why;
+	struct history *h;
+
+	if (arguments->no_history)
+		return NULL;
+	h = history_open(arguments->state_dir, HISTORY_BYTES, &why);
+	if (!h)
+		say(LEVEL_WARNING, "no history: %s/" HISTORY_FILE ": %s", arguments->state_dir,
+		    why);
+	return h;
+}
+
+/* Until a signal says stop: 0, or -errno. */
+static int serve(struct applier *a, struct history *h, int epoll, int signals)
+{
+	const char *why;
 	struct signalfd_siginfo info;
 	struct epoll_event ready[2];
 	int i, n, err;
@@ -177,6 +199,9 @@ static int serve(struct applier *a, int epoll, int signals)
 				err = applier_handle(a);
 				if (err < 0)
 					return err;
+				why = history_failed(h);
+				if (why)
+					say(LEVEL_WARNING, "no history from now on: it %s", why);
 				continue;
 			}
 			if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
@@ -212,8 +237,10 @@ static void run_before_readers(void)
 }
 
 /* With the maps open and the lock held. Returns the exit status. */
-static int run(const struct maps *maps, const char *pin_dir, const char *state_dir)
+static int run(const struct maps *maps, const struct arguments *arguments)
 {
+	const char *pin_dir = arguments->pin_dir, *state_dir = arguments->state_dir;
+	struct history *history = NULL;
 	struct applier *a = NULL;
 	int signals = -1, epoll = -1, err, left, status = EXIT_FAILURE;
 	const char *why;
@@ -244,19 +271,30 @@ static int run(const struct maps *maps, const char *pin_dir, const char *state_d
 	}
 	/* What is remembered there is not worth a refusal to work. */
 	err = state_dir_make(state_dir);
-	if (err)
+	if (err) {
 		say(LEVEL_WARNING, "nothing is remembered: %s: %s", state_dir, strerror(-err));
+		state_dir = NULL;
+	} else {
+		history = open_history(arguments);
+	}
+	err = history_follow(history, a);
+	if (err) {
+		say(LEVEL_ERROR, "history: %s", strerror(-err));
+		goto out;
+	}
 	run_before_readers();
-	err = privileges_drop(pin_dir, err ? NULL : state_dir, &why);
+	err = privileges_drop(pin_dir, state_dir, &why);
 	if (err) {
 		say(LEVEL_ERROR, "giving up privileges (%s): %s", why, strerror(-err));
 		goto out;
 	}
 	say(LEVEL_INFO, "bpfaheadd " BPFAHEAD_VERSION " on %s", pin_dir);
-	err = serve(a, epoll, signals);
+	history_mark(history, HISTORY_STARTED);
+	err = serve(a, history, epoll, signals);
 	if (err)
 		say(LEVEL_ERROR, "waiting for events: %s", strerror(-err));
 	say_counts(a);
+	history_mark(history, HISTORY_STOPPED);
 	left = restore_originals(maps, stderr);
 	if (left < 0)
 		say(LEVEL_ERROR, "restoring the original values: %s", strerror(-left));
@@ -267,6 +305,7 @@ out:
 	if (epoll >= 0)
 		close(epoll);
 	applier_free(a);
+	history_close(history);
 	if (signals >= 0)
 		close(signals);
 	return status;
@@ -274,7 +313,7 @@ out:
 
 int main(int argc, char **argv)
 {
-	struct arguments arguments = {getenv("BPFAHEAD_PIN_DIR"), state_dir_default()};
+	struct arguments arguments = {getenv("BPFAHEAD_PIN_DIR"), state_dir_default(), false};
 	const char *pin_dir, *why = NULL;
 	int lock, err, status;
 	struct maps maps;
@@ -300,7 +339,7 @@ int main(int argc, char **argv)
 		say(LEVEL_ERROR, "locking %s: %s", pin_dir, strerror(-lock));
 		status = EXIT_FAILURE;
 	} else {
-		status = run(&maps, pin_dir, arguments.state_dir);
+		status = run(&maps, &arguments);
 	}
 	maps_close(&maps);
 	if (lock >= 0)

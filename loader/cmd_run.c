@@ -12,25 +12,28 @@
 
 #include "apply.h"
 #include "bdi.h"
+#include "history.h"
 #include "load.h"
 #include "names.h"
 #include "start.h"
 
 struct run {
 	bool dry_run;
+	bool no_history;
 	const char *weights;
 	char devices[BDI_SLOTS][BDI_NAME_LEN];
 	unsigned int nr_devices;
 	bool colour;
 };
 
-enum { KEY_DRY_RUN = 'n', KEY_DEVICE = 'd', KEY_WEIGHTS = 'w' };
+enum { KEY_DRY_RUN = 'n', KEY_DEVICE = 'd', KEY_WEIGHTS = 'w', KEY_NO_HISTORY = 0x200 };
 
 static const struct argp_option options[] = {
 	{"dry-run", KEY_DRY_RUN, NULL, 0, "Decide and say so, write nothing", 1},
 	{"device", KEY_DEVICE, "DEVICE", 0,
 	 "Only this one (repeat for more): sda, /dev/sda1, 8:0, a mount point", 1},
 	{"weights", KEY_WEIGHTS, "FILE", 0, "Act by this model instead of the built-in one", 1},
+	{"no-history", KEY_NO_HISTORY, NULL, 0, "Write nothing for 'bpfahead report'", 1},
 	{0},
 };
 
@@ -63,6 +66,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_WEIGHTS:
 		run->weights = argument;
+		return 0;
+	case KEY_NO_HISTORY:
+		run->no_history = true;
 		return 0;
 	}
 	return cli_no_arguments(key, argument, state);
@@ -204,8 +210,9 @@ static void print_event(const struct event *event, const struct apply_report *re
 }
 
 /* Until SIGINT, SIGTERM or SIGHUP. */
-static int serve(struct applier *applier, int signals)
+static int serve(struct applier *applier, struct history *history, int signals)
 {
+	const char *why;
 	struct epoll_event ready, want = {.events = EPOLLIN};
 	int err = 0, epoll = epoll_create1(EPOLL_CLOEXEC);
 
@@ -226,6 +233,9 @@ static int serve(struct applier *applier, int signals)
 			break;
 		err = applier_handle(applier);
 		err = err > 0 ? 0 : err;
+		why = history_failed(history);
+		if (why)
+			say("no history from now on: it %s", why);
 	}
 	close(epoll);
 	return err;
@@ -251,8 +261,23 @@ static int adopt(void)
 	return 0;
 }
 
+/* NULL: off, which is said unless it was asked for. */
+static struct history *open_history(const struct run *run)
+{
+	struct history *history;
+	const char *why;
+
+	if (!start_state_dir() || run->no_history)
+		return NULL;
+	history = history_open(cli.state_dir, HISTORY_BYTES, &why);
+	if (!history)
+		say("no history: %s/" HISTORY_FILE ": %s", cli.state_dir, why);
+	return history;
+}
+
 static int apply_until_signal(struct run *run, int signals)
 {
+	struct history *history = NULL;
 	struct applier *applier;
 	struct maps maps;
 	int err, status;
@@ -265,10 +290,16 @@ static int apply_until_signal(struct run *run, int signals)
 		status = fail(EXIT_FAILURE, "cannot open the ring of events: %s", strerror(errno));
 		goto close;
 	}
-	err = serve(applier, signals);
+	history = open_history(run);
+	err = history_follow(history, applier);
+	history_mark(history, HISTORY_STARTED);
+	if (!err)
+		err = serve(applier, history, signals);
 	if (err)
 		status = fail(EXIT_FAILURE, "waiting for events: %s", strerror(-err));
+	history_mark(history, HISTORY_STOPPED);
 	applier_free(applier);
+	history_close(history);
 close:
 	maps_close(&maps);
 	return status;
