@@ -110,7 +110,7 @@ BENCH_C := $(filter-out $(BENCH_BPF_C),$(wildcard tests/bench/*.c))
 FUZZ_C := $(wildcard tests/fuzz/*.c)
 TOOLS_C := $(wildcard tests/tools/*.c)
 
-BPF_NAMES := readahead ra_tp ra_fentry latency classify
+BPF_NAMES := readahead ra_tp ra_fentry latency classify per_file per_file_fentry
 BPF_OBJECTS := $(BPF_NAMES:%=$(B)/%.bpf.o)
 PROGRAMS := $(B)/bpfahead $(B)/bpfaheadd $(B)/bpfaheadd-static $(B)/bpfahead-gen
 GEN_TOOLS := $(GEN_TOOLS_C:gen/%.c=$(B)/%)

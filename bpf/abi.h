@@ -393,6 +393,7 @@ enum event_reason {
 	EVENT_TABLE_FULL = 4, /* of no bdi: are there originals of devices that have left? */
 	EVENT_APPEARED = 5, /* first evaluation of a bdi, before any decision; again with a UUID */
 	EVENT_SAMPLE = 6,   /* a struct sample, not a struct event */
+	EVENT_FILE = 7, /* a struct file_event: a file wants another value than file_values has */
 };
 
 /* Ring `events`. Levels, not edges: the newest of a bdi is all that counts. */
@@ -448,6 +449,121 @@ struct sample {
 	__u64 total[COUNTERS_MAX]; /* since the bdi was first seen; pages of this kernel's size */
 };
 _Static_assert(sizeof(struct sample) == 264, "ring-buffer record");
+
+/* --- files: maps `files`, `file_values`, `file_stats`, there while config.per_file is on ------ */
+
+#define FILES_MAX 512 /* watched at once, a power of two; as many have values of their own */
+#define FILE_WAYS 4   /* places that a file may have; a power of two */
+#define FILE_HOPS 5   /* hop boundaries kept: the default window's */
+
+/*
+ * A file's value is its own only from this factor to the device's on, either way: neighbours among
+ * the values worth trying lie 2 apart, and less gains less than what re-arming a file is worth.
+ */
+#define FILE_FACTOR 2
+
+#define FILE_BYTES_MIN (4 << 20)      /* smaller ones are cached before a window is full */
+#define FILE_EVENT_GAP_NS 20000000ULL /* least time between two events of files */
+
+/* A file for as long as it exists: an inode number that comes again has another generation. */
+struct file_key {
+	__u64 ino;
+	__u32 s_dev; /* super_block.s_dev, major << 20 | minor: what mountinfo shows, not stat() */
+	__u32 generation;
+};
+_Static_assert(sizeof(struct file_key) == 16, "map key");
+
+/* Totals kept of a file: those of the readahead layer. */
+#define FILE_COUNTER_FIRST COUNTER_SYNC_CALLS
+#define FILE_COUNTERS (COUNTERS_MAX - FILE_COUNTER_FIRST)
+
+struct file_snapshot {
+	__u64 time_ns;
+	__u32 total[FILE_COUNTERS];
+};
+
+/* Map `files`, an array, written by the kernel programs only. */
+struct file_state {
+	__u64 bdi_id; /* 0: free */
+	struct file_key key;
+	__u64 claim;      /* 1 while a CPU ends a hop here, or gives the place away */
+	__u64 due;        /* jiffy from which on a call looks at the clock again */
+	__u64 seen_jiffy; /* of the last call */
+	__u64 hop_deadline_ns;
+	__u64 decided_ns;
+	__u64 last_event_ns;
+	__u64 model_checksum; /* of the model that was asked last */
+	__u32 wanted_kb;      /* of its own; 0: the device's value serves it */
+	__u32 device_kb;      /* at the last decision */
+	__u32 ra_kb;          /* of the open file whose call ended the last hop */
+	__u32 window_calls;
+	__s32 margin;
+	__u32 nr_hops; /* boundaries valid, newest first */
+	__u32 confirm;
+	__u8 decided_class; /* CLASS_NONE before the first decision */
+	__u8 candidate_class;
+	__u8 window_class;
+	__u8 previous_hop_class;
+	__u8 old_class;
+	__u8 pad[7];
+	__u32 total[FILE_COUNTERS]; /* modulo 2^32; all CPUs add to them */
+	struct file_snapshot ring[FILE_HOPS];
+};
+_Static_assert(sizeof(struct file_state) <= 456, "512 of them within 228 KiB");
+
+/* What the helper has given a file: map `file_values`, written by user space only. */
+struct file_value {
+	__u64 bdi_id;    /* another one: left over from a file system that has left */
+	__u32 ra_kb;     /* 0: nothing; the device's holds */
+	__u32 readers;   /* descriptors it was given to */
+	__u64 time_ns;   /* CLOCK_MONOTONIC */
+	__u64 retry_ns;  /* not asked again until then */
+	__u32 device_kb; /* the device's at that time */
+	__u32 refusals;  /* in a row: nobody to give it to */
+	__u64 sysfs_ino; /* of the bdi */
+	char name[BDI_NAME_LEN];
+	__u8 class_id;
+	__u8 pad[7];
+};
+_Static_assert(sizeof(struct file_value) == 88, "map value");
+
+#define FILE_STAT_LIST(X)                                                      \
+	X(admitted, "files given a place")                                     \
+	X(table_full, "calls of files without a place: all are busy")          \
+	X(windows, "windows evaluated")                                        \
+	X(negative, "windows discarded because a total ran backwards")         \
+	X(model_invalid, "evaluations that found no valid model")              \
+	X(model_sources, "evaluations whose model needs more than this layer") \
+	X(events, "events sent")                                               \
+	X(ring_full, "events that found the ring full")
+
+struct file_stats {
+#define X(name, text) __u64 name;
+	FILE_STAT_LIST(X)
+#undef X
+	__u64 last_event_ns;
+};
+
+/* Ring `events`, beside struct event. */
+struct file_event {
+	__u32 abi_version;
+	__u32 reason; /* EVENT_FILE */
+	__u64 time_ns;
+	__u64 bdi_id;
+	__u64 sysfs_ino;
+	char name[BDI_NAME_LEN];
+	struct file_key key;
+	__u64 model_checksum;
+	__u32 wanted_kb; /* of its own; 0: it is to follow its device again */
+	__u32 ra_kb;     /* of the open file whose call ended the hop */
+	__u32 device_kb;
+	__s32 margin;
+	__u32 window_calls;
+	__u8 old_class;
+	__u8 new_class;
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct file_event) == 112, "ring-buffer record");
 
 /* Ring `windows`, when config.record is set: one per evaluation, window and last hop. */
 struct window_part {
@@ -512,5 +628,11 @@ struct global_stats {
 	X(stats)     \
 	X(scratch)   \
 	X(allocator)
+
+/* Of the object that tells files apart; loaded, pinned and removed with it. */
+#define PER_FILE_MAP_LIST(X) \
+	X(files)             \
+	X(file_values)       \
+	X(file_stats)
 
 #endif /* BPFAHEAD_ABI_H */

@@ -86,11 +86,15 @@ struct super_block {
 	struct backing_dev_info *s_bdi;
 	unsigned long s_magic;
 	uuid_t s_uuid;
+	__u32 s_dev;
 } CORE;
 
 struct inode {
 	struct super_block *i_sb;
+	unsigned long i_ino;
 	__u32 i_rdev;
+	__u32 i_generation;
+	long long i_size;
 } CORE;
 
 struct address_space {

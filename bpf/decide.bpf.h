@@ -11,39 +11,12 @@
 #ifndef BPFAHEAD_DECIDE_BPF_H
 #define BPFAHEAD_DECIDE_BPF_H
 
-#include "maps.bpf.h"
-#include "../loader/defaults.h"
+#include "model.bpf.h"
+#include "policy.bpf.h"
 
 #define DIRECT_SHARE 64 /* fewer page-cache reads than one in so many change nothing */
 #define CPUS_FOLDED (CPU_MASK_WORDS * 64)
 #define CPU_FOLDS 8 /* 8 x 1,024 CPUs: the largest NR_CPUS of any architecture */
-
-static __always_inline __u64 setting(__u64 value, __u64 preset, __u64 low, __u64 high)
-{
-	if (!value)
-		value = preset;
-	if (value < low)
-		return low;
-	return value > high ? high : value;
-}
-
-#define MS 1000000ULL
-
-static __always_inline void read_settings(const struct config *c, struct settings *s)
-{
-	s->hop_ns = setting(c->hop_ns, DEFAULT_HOP_NS, 10 * MS, 10000 * MS);
-	s->window_ns = setting(c->window_ns, DEFAULT_WINDOW_NS, s->hop_ns, HOPS_MAX * s->hop_ns);
-	s->hops = s->window_ns / s->hop_ns;
-	s->stretch_ns = setting(c->stretch_ns, DEFAULT_STRETCH_NS, s->window_ns, 600000 * MS);
-	s->dwell_ns = setting(c->dwell_ns, DEFAULT_DWELL_NS, 10 * MS, 3600000 * MS);
-	s->sample_ns = setting(c->sample_ns, DEFAULT_SAMPLE_NS, 10 * MS, 3600000 * MS);
-	s->margin = setting(c->margin < 0 ? 0 : c->margin, DEFAULT_MARGIN, 1, LOGIT_MAX);
-	s->confirm = setting(c->confirm, DEFAULT_CONFIRM, 1, 1000);
-	s->min_calls = setting(c->min_calls, DEFAULT_MIN_CALLS, 1, 1000000);
-	s->floor_kb = setting(c->floor_kb, DEFAULT_FLOOR_KB, RA_KB_HARD_MIN, RA_KB_HARD_MAX);
-	s->cap_kb = setting(c->cap_kb, DEFAULT_CAP_KB, s->floor_kb, RA_KB_HARD_MAX);
-	s->mode = c->mode;
-}
 
 /* --- sums over CPUs ----------------------------------------------------------------------- */
 
@@ -176,38 +149,6 @@ static __always_inline void forget_confirming(struct bdi_state *st)
 
 /* --- classes -------------------------------------------------------------------------------- */
 
-static __always_inline void classify(struct scratch *s, struct part *p)
-{
-	if (mlp_infer(&s->model, &p->f, &s->mlp))
-		return;
-	p->margin = s->mlp.margin;
-	p->class_id = s->mlp.class_id;
-}
-
-/* Copies the model of a slot to scratch and checks it there. Returns enum model_fault. */
-__attribute__((noinline)) int load_model(__u32 model_slot, __u32 sources)
-{
-	struct model *live;
-	struct scratch *s;
-	__u32 zero = 0;
-	void *inner;
-	int fault;
-
-	s = bpf_map_lookup_elem(&scratch, &zero);
-	inner = bpf_map_lookup_elem(&models, &model_slot);
-	if (!s || !inner)
-		return MODEL_ABSENT;
-	live = bpf_map_lookup_elem(inner, &zero);
-	if (!live)
-		return MODEL_ABSENT;
-	fault = model_fetch(live, &s->model);
-	if (!fault)
-		fault = model_check(&s->model);
-	if (!fault && s->model.header.required_sources & ~sources)
-		fault = MODEL_SILENT_SOURCES;
-	return fault;
-}
-
 static __always_inline void remember_logits(struct bdi_state *st, const struct scratch *s)
 {
 	__u32 i, nr_outputs = s->model.header.nr_outputs;
@@ -300,55 +241,12 @@ static __always_inline bool eligible(const struct bdi_state *st, const struct co
 	return bpf_map_lookup_elem(&listed, st->name);
 }
 
-/*
- * A value of ours is an odd number of pages: posix_fadvise(POSIX_FADV_SEQUENTIAL) shows in a file
- * only as twice its device's value (mm/fadvise.c), which is even. Up to four pages stay as they
- * are: a window of three has no marker (async_size = 3 / 4), and without one a stream through a
- * mapping looks like random pages.
- */
-static __always_inline __u32 odd_pages_kb(__u32 kb, const struct settings *set)
-{
-	__u32 pages = kb / PAGE_KB;
-
-	if (pages <= 4 || pages & 1)
-		return kb;
-	if (kb - PAGE_KB >= set->floor_kb)
-		return kb - PAGE_KB;
-	return kb + PAGE_KB <= set->cap_kb ? kb + PAGE_KB : kb;
-}
-
-/* KB that the policy gives the decided class; 0 leaves readahead alone. */
 static __always_inline __u32 wanted_kb(const struct bdi_state *st, const struct settings *set,
 				       const struct applied *a)
 {
 	__u32 original_kb = a && a->holds_original ? a->original_kb : st->ra_kb;
-	__u64 id = st->bdi_id, default_id = DEFAULT_POLICY_ID;
-	__u32 class_id = st->decided_class, kb;
-	struct policy_row *row;
-	__u8 clamp;
 
-	if (class_id >= CLASSES_MAX || !original_kb)
-		return 0;
-	row = bpf_map_lookup_elem(&policy, &id);
-	if (!row)
-		row = bpf_map_lookup_elem(&policy, &default_id);
-	if (!row)
-		return 0;
-	kb = row->ra_kb[class_id & (CLASSES_MAX - 1)];
-	if (!kb)
-		return 0;
-	clamp = row->clamp[class_id & (CLASSES_MAX - 1)];
-	if (kb < set->floor_kb)
-		kb = set->floor_kb;
-	if (kb > set->cap_kb)
-		kb = set->cap_kb;
-	if (kb == original_kb)
-		return kb;
-	kb = odd_pages_kb(kb, set);
-	if ((clamp == CLAMP_NEVER_LOWER && kb < original_kb) ||
-	    (clamp == CLAMP_NEVER_RAISE && kb > original_kb))
-		kb = original_kb;
-	return kb;
+	return policy_kb(st->bdi_id, st->decided_class, original_kb, set);
 }
 
 static __noinline void send_event(struct bdi_state *st, const struct scratch *s, __u32 reason)

@@ -9,6 +9,10 @@
 
 #include "account.bpf.h"
 
+typedef __u64 total_t;
+#define TOTAL_ADD(total, name, n) ((total)[COUNTER_##name] += (n))
+#include "readahead_totals.bpf.h"
+
 /*
  * Reads of a raw device show only its dev_t. They are counted once the block
  * hook has seen the device; the hop is then ended by that hook, which has the
@@ -83,46 +87,21 @@ static __noinline struct bdi_counters *inode_counters(struct inode *inode)
 	return c;
 }
 
-/*
- * A miss: the page asked for is not in the cache. It ends a run if it neither follows the last
- * read nor lies in or behind the window, the same test as page_cache_sync_ra() makes for a stream.
- * What that run has left of the windows read for it was read in vain: the last window, and of the
- * one before it no more than its size.
- */
 static __always_inline void account_sync(struct inode *inode, __u64 index, struct file_ra_state *ra,
 					 __u64 req_count)
 {
 	struct bdi_counters *c = inode_counters(inode);
-	__u64 start, size, last, ahead;
 
-	if (!c)
-		return;
-	c->total[COUNTER_SYNC_CALLS]++;
-	c->total[COUNTER_SYNC_PAGES] += req_count;
-	if (!index) {
-		c->total[COUNTER_SYNC_HEADS]++;
-		return;
-	}
-	start = ra->start;
-	size = ra->size;
-	last = (__u64)ra->prev_pos / (PAGE_KB << 10);
-	if (index - last <= 1 || index - start <= size)
-		return;
-	c->total[COUNTER_SYNC_JUMPS]++;
-	ahead = start + size - last - 1;
-	if (ahead < 2 * size)
-		c->total[COUNTER_UNUSED_PAGES] += ahead;
+	if (c)
+		add_sync(c->total, index, ra, req_count);
 }
 
-/* A hit of the marker that an earlier window left: the stream goes on. */
 static __always_inline void account_async(struct inode *inode, __u64 req_count)
 {
 	struct bdi_counters *c = inode_counters(inode);
 
-	if (!c)
-		return;
-	c->total[COUNTER_ASYNC_CALLS]++;
-	c->total[COUNTER_ASYNC_PAGES] += req_count;
+	if (c)
+		add_async(c->total, req_count);
 }
 
 /*
@@ -148,28 +127,12 @@ static __always_inline bool around_starts(__u64 index)
 	return true;
 }
 
-/*
- * A window is about to be read. do_sync_mmap_readahead() (mm/filemap.c) reads
- * around a fault with size = ra_pages and async_size = ra_pages / 4, which
- * sequential read(2) never does.
- */
 static __always_inline void account_order(struct inode *inode, struct file_ra_state *ra)
 {
 	struct bdi_counters *c = inode_counters(inode);
-	__u32 size, ra_pages;
 
-	if (!c)
-		return;
-	size = ra->size;
-	ra_pages = ra->ra_pages;
-	c->total[COUNTER_ORDER_CALLS]++;
-	c->total[COUNTER_ORDER_PAGES] += size;
-	c->total[COUNTER_ORDER_RA_PAGES] += ra_pages;
-	if (size == ra_pages && ra->async_size == ra_pages / 4) {
-		c->total[COUNTER_AROUND_CALLS]++;
-		if (around_starts(ra->start + size / 2))
-			c->total[COUNTER_AROUND_STARTS]++;
-	}
+	if (c && add_order(c->total, ra) && around_starts(ra->start + ra->size / 2))
+		c->total[COUNTER_AROUND_STARTS]++;
 }
 
 #endif /* BPFAHEAD_READAHEAD_LAYER_BPF_H */

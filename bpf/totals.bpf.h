@@ -54,7 +54,8 @@ static __always_inline bool adopted(const struct bdi_counters *c, const struct b
 }
 
 /* This CPU begins to count for a bdi in a slot: its totals start at 0, and it joins the mask. */
-static __noinline void adopt_counters(struct bdi_counters *c, struct bdi_state *st, __u64 id)
+static __noinline __attribute__((unused)) void adopt_counters(struct bdi_counters *c,
+							      struct bdi_state *st, __u64 id)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), i;
 

@@ -26,6 +26,7 @@ command -v llvm-objdump >/dev/null || die 'llvm-objdump is missing: tests/deps.s
 T=$(mktemp -d) || die mktemp
 
 for object in build/readahead.bpf.o build/ra_tp.bpf.o build/ra_fentry.bpf.o build/latency.bpf.o \
+	build/per_file.bpf.o build/per_file_fentry.bpf.o \
 	build/tests/*.bpf.o; do
 	[ -e "$object" ] || continue
 	ok "$object is no data file" test "$(llvm-objdump -d "$object" | grep -c exit)" -gt 0

@@ -20,6 +20,12 @@ static int take_event(void *context, void *data, size_t size)
 		made_up.nr_samples++;
 		return 0;
 	}
+	if (s->reason == EVENT_FILE) {
+		assert_int_equal(size, sizeof(made_up.file_event));
+		memcpy(&made_up.file_event, data, size);
+		made_up.nr_file_events++;
+		return 0;
+	}
 	assert_int_equal(size, sizeof(*e));
 	if (e->reason == EVENT_APPEARED) {
 		memcpy(&made_up.appeared, data, size);
@@ -51,6 +57,7 @@ void forget_events(void)
 	read_events();
 	made_up.nr_events = 0;
 	made_up.nr_records = made_up.nr_samples = made_up.nr_appeared = 0;
+	made_up.nr_file_events = 0;
 }
 
 int made_up_setup(void **state)

@@ -19,6 +19,8 @@ struct made_up {
 	/* Events and records since the last call of forget_events(). */
 	struct event event[MADE_UP_EVENTS];
 	unsigned int nr_events;
+	struct file_event file_event; /* the last one */
+	unsigned int nr_file_events;
 	struct window_record record;
 	unsigned int nr_records;
 	struct sample sample; /* the last one */
