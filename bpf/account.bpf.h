@@ -105,7 +105,7 @@ static __always_inline void tell_table_full(struct allocator *alloc, __u64 now)
 	e->abi_version = BPFAHEAD_ABI_VERSION;
 	e->reason = EVENT_TABLE_FULL;
 	e->time_ns = now;
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 	alloc->told_ns = now;
 }
 

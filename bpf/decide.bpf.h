@@ -288,7 +288,8 @@ static __noinline void send_event(struct bdi_state *st, const struct scratch *s,
 	__builtin_memcpy(e->fs_uuid, st->fs_uuid, sizeof(e->fs_uuid));
 	for (i = 0; i < FEATURES_MAX; i++)
 		e->features[i] = s->window.f.value[i];
-	bpf_ringbuf_submit(e, 0);
+	/* Forced: without it only the first unread record wakes, and that may be a sample. */
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 	if (reason == EVENT_APPEARED) { /* keeps no decision waiting */
 		st->flags |= BDI_ANNOUNCED;
 		return;
@@ -405,11 +406,12 @@ __attribute__((noinline)) int hop_decide(__u32 slot)
 __attribute__((noinline)) int hop_sample(__u32 slot)
 {
 	struct bdi_state *st;
+	__u64 id, waiting;
 	struct applied *a;
 	struct sample *r;
 	struct scratch *s;
 	__u32 zero = 0, i;
-	__u64 id;
+	bool watched;
 
 	st = bpf_map_lookup_elem(&bdis, &slot);
 	s = bpf_map_lookup_elem(&scratch, &zero);
@@ -418,11 +420,12 @@ __attribute__((noinline)) int hop_sample(__u32 slot)
 		return 0;
 	id = st->bdi_id;
 	a = bpf_map_lookup_elem(&applied, &id);
-	if (s->in.now_ns - st->sampled_ns < s->set.sample_ns &&
-	    !(a && s->in.now_ns < a->watch_until_ns) &&
+	watched = a && s->in.now_ns < a->watch_until_ns;
+	if (!watched && s->in.now_ns - st->sampled_ns < s->set.sample_ns &&
 	    (st->hop_class == CLASS_NONE || st->hop_class == st->decided_class))
 		return 0;
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_RING_BYTES / 2)
+	waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	if (waiting > EVENTS_RING_BYTES / 2)
 		goto dropped;
 	r = bpf_ringbuf_reserve(&events, sizeof(*r), 0);
 	if (!r)
@@ -444,7 +447,9 @@ __attribute__((noinline)) int hop_sample(__u32 slot)
 	__builtin_memset(r->pad, 0, sizeof(r->pad));
 	for (i = 0; i < COUNTERS_MAX; i++)
 		r->total[i] = s->sum.total[i];
-	bpf_ringbuf_submit(r, 0);
+	/* Nobody hurries: some more, or the next event, wake the helper. */
+	bpf_ringbuf_submit(r, watched || waiting > EVENTS_RING_BYTES / 8 ? BPF_RB_FORCE_WAKEUP :
+									   BPF_RB_NO_WAKEUP);
 	st->sampled_ns = s->in.now_ns;
 	return 0;
 dropped:
