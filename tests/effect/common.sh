@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# common.sh - the files, profiles, columns and cells of the proof. Sourced by run.sh and lane.sh.
+# shellcheck disable=SC2034 # for those
+
+: "${TOP:?}"
+effect=$TOP/tests/effect
+table=$effect/workloads
+cells=${EFFECT_CELLS:-$effect/cells.csv}
+work=${EFFECT_DIR:-/var/tmp/bpfahead-effect}
+
+# PROFILE: bytes and reads a second, 0 is without a limit; and lanes at once.
+declare -A limits=([cloud]='125000000 3000' [hdd]='150000000 120' [fast]='0 0')
+declare -A lanes=([cloud]=2 [hdd]=4 [fast]=1)
+
+# `again` is the host's default once more: the pair shows what a repetition is worth.
+columns=${COLUMNS_WANTED:-default again 16 64 128 256 1024 4096 bpfahead bpfahead-probe}
+repeats=${REPEATS:-3}
+
+if [ "${QUICK:-0}" = 1 ]; then
+	static_s=6 static_warm_s=2 own_s=30
+else
+	static_s=15 static_warm_s=3 own_s=60
+fi
+static_s=${STATIC_SECONDS:-$static_s} own_s=${BPFAHEAD_SECONDS:-$own_s}
+
+# times COLUMN: seconds of warm-up, and measured.
+times() {
+	case $1 in
+	bpfahead*) echo "0 $own_s" ;;
+	*) echo "$static_warm_s $static_s" ;;
+	esac
+}
+
+cells_head=kernel,profile,workload,command,column,build,repeat,warm_up_s,seconds,rate,unit,iops
+cells_head+=,p99_us,amplification,stream_mbps,random_iops,read_ahead_kb,time
+
+# What decides: the programs in the kernel, the model, and what writes, holds and moves values.
+build_hash() {
+	(cd "$TOP" && cat build/*.bpf.o weights/default.bin loader/defaults.[ch] \
+		$(ls loader/{apply,open_files,device_rows,objective,guard,trim,steer,per_file}.c 2>/dev/null)) |
+		sha256sum | cut -c 1-10
+}
+
+# command_hash PROFILE WORKLOAD-LINE
+command_hash() { sha256sum <<<"${limits[$1]} $2" | cut -c 1-10; }
+
+# cell_key PROFILE LINE COLUMN REPEAT: the fields of its line up to the seconds.
+cell_key() {
+	local build=- warm seconds
+	case $3 in bpfahead*) build=$BUILD_HASH ;; esac
+	read -r warm seconds < <(times "$3")
+	echo "$(uname -r),$1,${2%% *},$(command_hash "$1" "$2"),$3,$build,$4,$warm,$seconds,"
+}
+
+workload_lines() {
+	local line glob name globs
+	read -ra globs <<<"${WORKLOADS:-*}"
+	while read -r line; do
+		[[ $line && $line != \#* ]] || continue
+		name=${line%% *}
+		for glob in "${globs[@]}"; do
+			# shellcheck disable=SC2053 # a pattern it is
+			[[ $name == $glob ]] || continue
+			printf '%s\n' "$line"
+			break
+		done
+	done <"$table"
+}

@@ -1,0 +1,325 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lane.sh PROFILE IMAGE QUEUE - one loop device, throttled as the profile says: takes cells from the
+# queue (lines "COLUMN REPEAT WORKLOAD-LINE") until it is empty, and adds a line to the file of cells
+# for each. run.sh starts it.
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=tests/effect/common.sh
+. "$TOP/tests/effect/common.sh"
+
+profile=$1 image=$2 queue=$3
+need fio jq db_bench sqlite3 setpriv
+chmod 755 "$T" # PostgreSQL's own user goes through
+pg_bin=$(echo /usr/lib/postgresql/*/bin)
+say() { printf '%(%T)T %s %s: %s\n' -1 "$profile" "${NAME-}" "$*" >&2; }
+
+# --- the device --------------------------------------------------------------------------------
+
+attach_loop "$image"
+default_kb=$(read_kb)
+MNT=$T/mnt
+mkdir "$MNT"
+mounts+=("$MNT")
+read -r bytes iops <<<"${limits[$profile]}"
+if [ "$bytes" = 0 ]; then
+	bytes=4000000000000 iops=4000000000
+fi
+throttle "$bytes" "$iops" || die 'no cgroup here limits the rate of block reads'
+export BPFAHEAD_STATE_DIR=$work/state.$profile
+mkdir -p "$work/logs"
+
+memory=/sys/fs/cgroup/memory/bpfahead-effect-$$
+[ ! -f "$CGROUP/io.max" ] || memory=$CGROUP
+if [ "$memory" != "$CGROUP" ]; then
+	mkdir "$memory" || die "mkdir $memory"
+	cgroups+=("$memory")
+fi
+limit_memory() { # MB
+	local file=$memory/memory.max
+	[ -f "$file" ] || file=$memory/memory.limit_in_bytes
+	wait_for 5 write_to "$file" "$1M" || die "$file: no limit of $1 MB"
+}
+write_to() { { echo "$2" >"$1"; } 2>/dev/null; }
+
+# A file system that was not mounted has nothing in the page cache. Where the files are many, their
+# inodes are: reading those is not what is measured.
+fresh() {
+	local dir
+	wait_for 10 quietly unmounted || die "$MNT is busy"
+	mount -o noatime "$LOOP" "$MNT" || die "mount $LOOP"
+	for dir in "$MNT"/files*; do
+		case $line in
+		*directory="${dir##*/}"*) find "$dir" -type f -size +0 | wc -l >/dev/null ;;
+		esac
+	done
+	# A hot set is there from the start: how fast it comes in would depend on the length of a cell.
+	case $line in
+	*zoned:90/10:10/90*) (exec {in_memory}>"$memory/cgroup.procs" && echo $BASHPID >&$in_memory &&
+		exec head -c 205M "$MNT/big" >/dev/null) ;;
+	esac
+}
+unmounted() { ! mountpoint -q "$MNT" || umount "$MNT" 2>/dev/null; }
+
+# in_lane COMMAND...: limited in reads and memory.
+# shellcheck disable=SC2016 # for the inner shell
+in_lane=(bash -c 'echo $$ >"$0/cgroup.procs" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
+	"$CGROUP" "$memory")
+
+# --- programs: each is started in the background, PROGRAM_PID, and leaves what `measured` reads -------
+
+fio_options() { # WORD...
+	local word n=1
+	printf '%s\n' --name=1
+	for word; do
+		if [ "$word" = '|' ]; then
+			n=$((n + 1))
+			printf '%s\n' --name=$n --new_group
+		else
+			printf '%s\n' "--$word"
+		fi
+	done
+}
+
+start_fio() { # WARM SECONDS WORD...
+	local options warm=$1 seconds=$2
+	shift 2
+	mapfile -t options < <(fio_options "$@")
+	(cd "$MNT" && exec "${in_lane[@]}" fio --ioengine=psync --thread --time_based --runtime="$seconds" \
+		--ramp_time="$warm" --fadvise_hint=0 --invalidate=0 --norandommap --randrepeat=0 \
+		--rw_sequencer=sequential --allow_file_create=0 --readonly --group_reporting \
+		--output-format=json "${options[@]}") >"$T/fio.json" 2>"$T/said" &
+	PROGRAM_PID=$!
+}
+
+# What a program prints becomes lines "TIME UNITS SECONDS" in $T/progress: so many units in so many
+# seconds that ended then.
+meter() {
+	perl -MTime::HiRes=time -ne 'BEGIN { $| = 1; $how = shift; $last = time }
+		if ($how eq "rocksdb") {
+			printf("%.3f %s %s\n", time, $1, $2)
+				if /: \((\d+),\d+\) ops and .* in \(([\d.]+),/;
+		} elsif ($how eq "pgbench") {
+			printf("%.3f %s 1\n", time, $1) if /^progress: [\d.]+ s, ([\d.]+) tps/;
+		} elsif (/^([\d.]+)$/) {
+			$now = time;
+			$units += $1;
+			next if $now - $last < 0.2;
+			printf("%.3f %s %.6f\n", $now, $units, $now - $last);
+			($last, $units) = ($now, 0);
+		}' "$1" >"$T/progress"
+}
+
+# Tables are hard links: no benchmark writes to one that is there.
+start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
+	local db=$MNT/scratch benchmark=$3 seconds=$(($1 + $2)) more=()
+	shift 3
+	rm -rf "$db"
+	mkdir "$db" && ln "$MNT"/rocksdb/*.sst "$db" &&
+		find "$MNT/rocksdb" -maxdepth 1 -type f ! -name '*.sst' ! -name 'LOG*' -exec cp -t "$db" {} + ||
+		die 'no copy of the RocksDB'
+	case $benchmark in
+	readseq | readreverse) benchmark+=,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark ;;
+	mixgraph)
+		more=(--key_dist_a=0.002312 --key_dist_b=0.3467 --keyrange_dist_a=14.18
+			--keyrange_dist_b=-2.917 --keyrange_dist_c=0.0164 --keyrange_dist_d=-0.08082
+			--keyrange_num=30 --value_k=0.2615 --value_sigma=25.45 --iter_k=2.517
+			--iter_sigma=14.236 --mix_get_ratio=0.85 --mix_put_ratio=0.14
+			--mix_seek_ratio=0.01)
+		;;
+	esac
+	"${in_lane[@]}" db_bench --db="$db" --use_existing_db=true --benchmarks="$benchmark" --num=2400000 \
+		--value_size=400 --write_buffer_size=16777216 --compression_type=none --duration="$seconds" --cache_size=8388608 \
+		--stats_interval=10 --stats_interval_seconds=1 "${more[@]}" "$@" 2>&1 >"$T/said" | meter rocksdb &
+	PROGRAM_PID=$!
+}
+
+start_sqlite() { # WARM SECONDS scan|point MMAP-MB
+	perl -e 'my ($how, $mb) = @ARGV;
+		print ".once /dev/null\npragma mmap_size = ", $mb << 20, ";\n";
+		srand(1);
+		for (my $n = 0; ; $n++) {
+			if ($how eq "scan") { # the whole table, and again, said every 500 rows
+				my $from = $n % 4000 * 500;
+				print "select 500 + 0 * sum(length(v)) from t where id > $from and id <= $from + 500;\n";
+			} else {
+				print "select 0 * (", join(" + ", map {
+					"(select length(v) from t where id = " . (1 + int(rand(2000000))) . ")"
+				} 1 .. 20), ") + 20;\n";
+			}
+		}' "$3" "$4" 2>/dev/null |
+		"${in_lane[@]}" stdbuf -oL sqlite3 -readonly "$MNT/sqlite.db" 2>"$T/said" |
+		meter lines &
+	PROGRAM_PID=$!
+}
+
+as_postgres=(setpriv --reuid postgres --regid postgres --clear-groups --)
+pg_running=
+start_server() {
+	pg_running=1
+	"${in_lane[@]}" "${as_postgres[@]}" "$pg_bin/pg_ctl" -D "$MNT/pg/data" -w -l /dev/null start \
+		>"$T/pg.log" 2>&1 || die "pg_ctl: $(tail -1 "$T/pg.log")"
+}
+stop_server() {
+	[ -n "$pg_running" ] || return 0
+	pg_running=
+	"${as_postgres[@]}" "$pg_bin/pg_ctl" -D "$MNT/pg/data" -w -m fast stop >"$T/pg.log" 2>&1
+}
+
+start_postgresql() { # WARM SECONDS scan|select
+	if [ "$3" = select ]; then
+		"${in_lane[@]}" "${as_postgres[@]}" "$pg_bin/pgbench" -h "$MNT/pg" -S -n -c 4 -P 1 \
+			-T $(($1 + $2 + 1)) postgres 2>&1 >"$T/said" | meter pgbench &
+	else
+		"${in_lane[@]}" "${as_postgres[@]}" "$pg_bin/psql" -q -h "$MNT/pg" postgres \
+			>"$T/said" 2>&1 < <(yes 'select sum(abalance) from pgbench_accounts;') &
+		pids+=($!)
+		scan_progress | meter lines &
+	fi
+	PROGRAM_PID=$!
+}
+# What the server process of the scan has read(2), as MB.
+scan_progress() {
+	local pid='' before='' now n
+	for ((n = 0; n < 2000; n++)); do
+		[ -n "$pid" ] || [ $n -lt 20 ] || return 0
+		[ -n "$pid" ] || pid=$(pgrep -f "^postgres: postgres postgres .local. SELECT" -G postgres |
+			while read -r p; do ! grep -q "${CGROUP##*/}" "/proc/$p/cgroup" || echo "$p"; done | head -1)
+		if [ -n "$pid" ]; then
+			now=$(awk '/^rchar/ { print $2 }' "/proc/$pid/io" 2>/dev/null) || return 0
+			[ -n "$now" ] || return 0
+			[ -z "$before" ] || awk -v n=$((now - before)) 'BEGIN { printf "%.3f\n", n / 1e6; fflush() }'
+			before=$now
+		fi
+		nap 0.5
+	done
+}
+
+stop_program() {
+	stop_server
+	kill_cgroup "$CGROUP"
+	wait "$PROGRAM_PID" 2>/dev/null
+	pids=()
+}
+
+# --- a cell ------------------------------------------------------------------------------------
+
+device_read() { # sectors
+	local fields
+	read -ra fields <"/sys/block/$NAME/stat"
+	echo "${fields[2]}"
+}
+
+# measured PROGRAM: "RATE UNIT IOPS P99_US STREAM_MBPS RANDOM_IOPS MB_APP_PER_S", - where there is none.
+measured() {
+	case $1 in
+	fio)
+		sed -n '/^{/,$p' "$T/fio.json" | jq -er '
+			def p99: .read.clat_ns.percentile["99.000000"] // 0 | . / 1000 | round;
+			[.jobs[] | select(.error == 0)] |
+			if length == 0 or all(.[]; .read.total_ios == 0) then error("no reads") else . end |
+			([.[].read.bw_bytes] | add / 1e6 * 1000 | round / 1000) as $mbps |
+			"\($mbps) MB/s \([.[].read.iops] | add | . * 10 | round / 10) \(.[-1] | p99) " +
+			if length > 1 then "\(.[0].read.bw_bytes / 1e6) \(.[1].read.iops)" else "- -" end +
+			" \($mbps)"' 2>>"$T/said"
+		;;
+	*)
+		awk -v from="$2" -v to="$3" -v unit="$4" '
+			{ # what lies within the time measured
+				begin = $1 - $3 > from ? $1 - $3 : from
+				end = $1 < to ? $1 : to
+				if (end > begin && $3 > 0) { n += $2 * (end - begin) / $3; s += end - begin }
+			}
+			END {
+				if (!s) exit 1
+				printf "%.3f %s - - - - %s\n", n / s, unit, unit == "MB/s" ? n / s : "-"
+			}' "$T/progress"
+		;;
+	esac
+}
+
+# run_cell COLUMN REPEAT: of the workload in $line; sets CELL, its line in the file of cells.
+run_cell() {
+	local column=$1 repeat=$2 name program mb words warm seconds before0 from to sectors result unit=op/s kb
+	read -r name _ program mb words <<<"$line"
+	read -ra words <<<"$words"
+	read -r warm seconds < <(times "$column")
+	kb=$column
+	[[ $column =~ ^[0-9]+$ ]] || kb=$default_kb
+	limit_memory "$mb"
+	set_kb "$default_kb"
+	fresh
+	set_kb "$kb"
+	: >"$T/progress"
+	: >"$T/said"
+	if [[ $column == bpfahead* ]]; then
+		start_run
+		case $column in
+		*-probe) "$BPFAHEAD" config probe=on >/dev/null 2>&1 || {
+			say 'no probe in this build'
+			stop_run TERM
+			return 1
+		} ;;
+		*) "$BPFAHEAD" config probe=off >/dev/null 2>&1 ;;
+		esac
+	fi
+	[ "$program" != postgresql ] || start_server
+	case "$program ${words[0]}" in
+	'sqlite scan') unit=row/s ;;
+	'postgresql scan') unit=MB/s ;;
+	esac
+	before0=$(device_read)
+	"start_$program" "$warm" "$seconds" "${words[@]}"
+	wait_for 30 device_beyond "$before0" || die "$name reads nothing: $(tail -1 "$T/said")"
+	from=$(($(now_us) / 1000 + warm * 1000))
+	nap "$warm"
+	sectors=$(device_read)
+	if [ "$program" = fio ]; then
+		wait "$PROGRAM_PID"
+	else
+		nap "$seconds"
+	fi
+	sectors=$(($(device_read) - sectors))
+	to=$(($(now_us) / 1000))
+	kb=$(read_kb)
+	stop_program
+	if [[ $column == bpfahead* ]]; then
+		stop_run TERM
+		cat "$T/run.log" "$T/run.err" >"$work/logs/$profile.$name.$column.$repeat.log"
+	fi
+	result=$(measured "$program" "$(awk -v n="$from" 'BEGIN { printf "%.3f", n / 1000 }')" \
+		"$(awk -v n="$to" 'BEGIN { printf "%.3f", n / 1000 }')" "$unit") || {
+		say "$name $column: no figure: $(tail -1 "$T/said")"
+		return 1
+	}
+	set -- $result
+	printf -v CELL '%s%s,%s,%s,%s,%s,%s,%s,%s,%s' "$(cell_key "$profile" "$line" "$column" "$repeat")" "$1" "$2" \
+		"$3" "$4" "$(awk -v s="$sectors" -v mb="$7" -v ms=$((to - from)) 'BEGIN {
+			if (mb == "-" || mb + 0 == 0) print "-"; else printf "%.2f", s * 512 / 1e6 / (mb * ms / 1000) }')" \
+		"$5" "$6" "$kb" "$(date -u +%FT%TZ)"
+}
+device_beyond() { [ "$(device_read)" -gt "$1" ]; }
+
+next_cell() { # from the queue into NEXT
+	exec {lock}>"$queue.lock"
+	flock "$lock"
+	IFS= read -r NEXT <"$queue" && sed -i 1d "$queue"
+	local status=$?
+	exec {lock}>&-
+	return $status
+}
+
+fails=0
+while next_cell; do
+	read -r column repeat line <<<"$NEXT"
+	if run_cell "$column" "$repeat"; then
+		printf '%s\n' "$CELL" >>"$cells"
+		say "$(cut -d , -f 3,5,7,10,11,12,14,17 <<<"$CELL") ($(wc -l <"$queue") left)"
+	else
+		say "${line%% *} $column: no cell"
+		fails=$((fails + 1))
+		[ $fails -lt 20 ] || die 'too many cells failed'
+	fi
+done
+wait_for 10 unmounted

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh - what bpfahead gains over every static value; `make bench-effect` runs it.
+#
+# Programs read in known patterns on throttled loop devices, once per column: read_ahead_kb at static
+# values, which the programs find when they open their files; and bpfahead, which finds the programs
+# with files that they opened at the host's default. Each cell is one line of cells.csv, and a cell
+# that is there is not run again. tests/effect/tables.sh makes the tables of that file.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+TOP=$PWD
+# shellcheck source=tests/effect/common.sh
+. tests/effect/common.sh
+
+usage() {
+	cat >&2 <<-'TEXT'
+	Usage: run.sh [--list]
+	Environment: PROFILE='cloud hdd fast'  WORKLOADS='glob...'  COLUMNS_WANTED='16 64 ... bpfahead'
+	  REPEATS=3  QUICK=1 (shorter)  STATIC_SECONDS=N  BPFAHEAD_SECONDS=N  LANES=N (devices at once)
+	  EFFECT_DIR=DIR (images: 9 GB each)  EFFECT_CELLS=FILE
+	  --list   print the cells that are still to be run, and stop
+	TEXT
+	exit 2
+}
+list=0
+while (($#)); do
+	case $1 in
+	--list) list=1 ;;
+	*) usage ;;
+	esac
+	shift
+done
+fatal() {
+	printf 'run.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+profiles=${PROFILE:-cloud hdd fast}
+for profile in $profiles; do
+	[ -n "${limits[$profile]-}" ] || fatal "no profile '$profile': ${!limits[*]}"
+done
+[ -s "$cells" ] || echo "$cells_head" >"$cells" || fatal "cannot write $cells"
+[ "$(head -n 1 "$cells")" = "$cells_head" ] || fatal "$cells has other columns"
+
+# todo PROFILE: "COLUMN REPEAT WORKLOAD-LINE" of each cell that is not there; repeat by repeat.
+todo() {
+	local repeat column line key
+	for ((repeat = 1; repeat <= repeats; repeat++)); do
+		while IFS= read -r line; do
+			for column in $columns; do
+				key=$(cell_key "$1" "$line" "$column" "$repeat")
+				grep -qF -- "$key" "$cells" || echo "$column $repeat $line"
+			done
+		done < <(workload_lines)
+	done
+}
+
+BUILD_HASH=$(build_hash)
+export BUILD_HASH
+if [ $list = 1 ]; then
+	for profile in $profiles; do todo "$profile" | sed "s/^/$profile /"; done
+	exit
+fi
+
+[ "$(id -u)" = 0 ] || fatal 'needs root'
+[ "$(</proc/sys/kernel/bpf_stats_enabled)" = 0 ] || fatal 'kernel.bpf_stats_enabled is not 0: it slows BPF programs down'
+mkdir -p "$work"
+exec {only}>"$work/lock"
+flock -n "$only" || fatal "another run uses $work"
+[ -f "$work/lane.1.img" ] || TMPDIR=$work tests/effect/image.sh "$work/lane.1.img" || fatal 'no image'
+
+lane_pids=()
+trap 'trap - INT TERM; kill "${lane_pids[@]}" 2>/dev/null; wait; exit 130' INT TERM
+
+# lane_images N: as many copies of the first one, while none is in use.
+lane_images() {
+	local n image
+	for ((n = 2; n <= $1; n++)); do
+		image=$work/lane.$n.img
+		[ ! -f "$image" ] || continue
+		dd if="$work/lane.1.img" of="$image.part" bs=4M iflag=direct oflag=direct status=none &&
+			mv "$image.part" "$image" || fatal "no copy of the image for lane $n"
+	done
+}
+
+# A lane that fails leaves its cell out; the next one takes up what is left.
+run_lane() { # PROFILE IMAGE QUEUE
+	local n
+	for ((n = 0; n < 20; n++)); do
+		[ -s "$3" ] || return 0
+		TMPDIR=$work tests/effect/lane.sh "$@" {only}>&- &
+		trap 'kill $!; wait; exit' TERM
+		wait $! && return
+	done
+}
+
+lane=0
+start_profile() {
+	local profile=$1 queue=$work/queue.$1 n
+	for ((n = 0; n < $(lanes_of "$1"); n++)); do
+		lane=$((lane + 1))
+		run_lane "$profile" "$work/lane.$lane.img" "$queue" &
+		lane_pids+=($!)
+	done
+}
+# None for what has no cells to run.
+lanes_of() {
+	local cells_left
+	cells_left=$(wc -l <"$work/queue.$1")
+	[ "$1" != fast ] || set -- fast 1
+	set -- "${2:-${LANES:-${lanes[$1]}}}"
+	echo $((cells_left < $1 ? cells_left : $1))
+}
+
+most=1 throttled=0
+for profile in $profiles; do
+	todo "$profile" >"$work/queue.$profile"
+	printf 'run.sh: %s: %d cells to run\n' "$profile" "$(wc -l <"$work/queue.$profile")" >&2
+	[ "$profile" = fast ] || throttled=$((throttled + $(lanes_of "$profile")))
+done
+lane_images $((throttled > most ? throttled : most))
+
+# Throttled lanes do not get in each other's way; what is as fast as the machine runs alone.
+for profile in $profiles; do [ "$profile" = fast ] || start_profile "$profile"; done
+wait "${lane_pids[@]}"
+lane=0 lane_pids=()
+[[ " $profiles " != *' fast '* ]] || start_profile fast
+wait "${lane_pids[@]}"
