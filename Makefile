@@ -135,7 +135,7 @@ $(DIRS):
 
 # --- what people type ------------------------------------------------------------------------
 
-.PHONY: all run test test-vm vm demo bench peers bench-live lint format fuzz weights install uninstall clean help
+.PHONY: all run test test-vm vm demo bench peers bench-live bench-effect lint format fuzz weights install uninstall clean help
 .PHONY: deps test-build bench-build compilers test-compilers veristat verifier-record docs-kernels docs-agree
 
 all: $(BPF_OBJECTS) $(PROGRAMS) $(GEN_TOOLS) ## build everything that is installed (default)
@@ -236,6 +236,14 @@ bench-live: ## accuracy while fio runs known patterns (ARGS=--quick; ARGS=--chec
 	@$(MAKE) --no-print-directory all
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) tests/bench/live.sh $(ARGS)
+
+bench-effect: ## gain over every static read_ahead_kb, on three kinds of disk (PROFILE=, WORKLOADS='glob'; hours)
+	@tests/deps.sh effect
+	@$(MAKE) --no-print-directory all
+	@$(SUDO) tests/bpffs.sh
+	@$(SUDO) env $(if $(PROFILE),PROFILE='$(PROFILE)') $(if $(WORKLOADS),WORKLOADS='$(WORKLOADS)') \
+		$(if $(QUICK),QUICK='$(QUICK)') tests/effect/run.sh $(ARGS)
+	@tests/effect/tables.sh
 
 deps: ## install what the tests, the benchmark and lint need
 	@tests/deps.sh run test bench lint

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # deps.sh GROUP... - install the packages that are missing, through the
-# distribution's package manager. Groups: run test bench lint peers vm
-# vm-arm64 compilers veristat.
+# distribution's package manager. Groups: run test bench effect lint peers
+# vm vm-arm64 compilers veristat.
 set -euo pipefail
 
 # The names are Debian's and Ubuntu's; one line per group.
@@ -13,6 +13,8 @@ run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-d
 test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
 	libcmocka-dev libxml2-utils perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
 bench="e2fsprogs fio jq perl procps util-linux xxd"
+# The programs whose readahead the proof measures (make bench-effect).
+effect='rocksdb-tools sqlite3 postgresql'
 # shellcheck disable=SC2034 # read by name below
 lint='clang-format clang-tidy shellcheck'
 # For comparison only (make peers); more than a gigabyte.
@@ -47,23 +49,24 @@ esac
 run+=" $bpftool" # links the BPF objects, too
 test+=" $run"
 bench+=" $run"
+effect+=" $bench"
 
 wanted=()
 for group; do
 	case $group in
-	run | test | bench | lint | peers | vm | vm-arm64 | compilers | veristat)
+	run | test | bench | effect | lint | peers | vm | vm-arm64 | compilers | veristat)
 		group=${group//-/_}
 		read -r -d '' -a packages <<<"${!group}" || true
 		;;
 	*)
-		echo "deps.sh: unknown group '$group' (run test bench lint peers vm vm-arm64 compilers veristat)" >&2
+		echo "deps.sh: unknown group '$group' (run test bench effect lint peers vm vm-arm64 compilers veristat)" >&2
 		exit 2
 		;;
 	esac
 	wanted+=("${packages[@]}")
 done
 [ ${#wanted[@]} -gt 0 ] || {
-	echo 'usage: deps.sh run|test|bench|lint|peers|vm|vm-arm64|compilers|veristat...' >&2
+	echo 'usage: deps.sh run|test|bench|effect|lint|peers|vm|vm-arm64|compilers|veristat...' >&2
 	exit 2
 }
 mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)

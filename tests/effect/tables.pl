@@ -1,0 +1,342 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tables.pl CELLS WORKLOADS LIMITS OUT-DIR - the tables of the file of cells: OUT-DIR/effect-tables.md
+# and a picture per profile, effect-PROFILE.svg. LIMITS is text, a line "PROFILE BYTES IOPS" each, of
+# which a command's hash is made. What is missing is said to be missing.
+use strict;
+use warnings;
+use Digest::SHA qw(sha256_hex);
+
+my ($cells_file, $table_file, $limits_text, $out_dir) = @ARGV;
+die "usage: tables.pl CELLS WORKLOADS LIMITS OUT-DIR\n" unless defined $out_dir;
+
+my @statics = qw(16 64 128 256 1024 4096);
+my @own = qw(bpfahead bpfahead-probe);
+my %title = (default => "host's default", again => 'default again', 'bpfahead' => 'bpfahead',
+	'bpfahead-probe' => 'bpfahead, probing');
+
+my (%limits, @profiles);
+for (split /\n/, $limits_text) {
+	my ($profile, $rest) = /^(\S+) (.*)/ or next;
+	push @profiles, $profile;
+	$limits{$profile} = $rest;
+}
+
+my (@workloads, %class, %line);
+open(my $table, '<', $table_file) or die "$table_file: $!\n";
+while (<$table>) {
+	chomp;
+	next if /^(#|\s*$)/;
+	my ($name, $class) = split;
+	push @workloads, $name;
+	($class{$name}, $line{$name}) = ($class, $_);
+}
+
+# --- the cells: for each, its lines of the longest time, of the last kernel and build ------------------
+
+open(my $in, '<', $cells_file) or die "$cells_file: $!\n";
+my $head = <$in> // die "$cells_file is empty\n";
+chomp $head;
+my @names = split /,/, $head;
+my (@rows, $kernel);
+my $void = 0;
+while (<$in>) {
+	chomp;
+	my @fields = split /,/, $_, -1;
+	die "$cells_file:$.: " . @fields . " fields\n" unless @fields == @names;
+	my %row;
+	@row{@names} = @fields;
+	push @rows, \%row;
+	$kernel = $row{kernel};
+}
+my (%lines, %build, %builds);
+for my $row (@rows) {
+	my ($profile, $name) = @$row{qw(profile workload)};
+	my $wanted = exists $line{$name} ?
+		substr(sha256_hex("$limits{$profile} $line{$name}\n"), 0, 10) : $row->{command};
+	if ($row->{kernel} ne $kernel || $row->{command} ne $wanted) {
+		$void++;
+		next;
+	}
+	push @{$lines{$profile}{$name}{$row->{column}}}, $row;
+}
+
+sub median {
+	my @v = sort { $a <=> $b } @_;
+	return @v % 2 ? $v[@v / 2] : ($v[@v / 2 - 1] + $v[@v / 2]) / 2;
+}
+
+my (%cell, %used_builds, %used_times);
+for my $profile (keys %lines) {
+	for my $name (keys %{$lines{$profile}}) {
+		for my $column (keys %{$lines{$profile}{$name}}) {
+			my @all = @{$lines{$profile}{$name}{$column}};
+			my $build = (sort { $a->{time} cmp $b->{time} } @all)[-1]{build};
+			@all = grep { $_->{build} eq $build } @all;
+			my $longest = (sort { $b <=> $a } map { $_->{seconds} } @all)[0];
+			@all = grep { $_->{seconds} == $longest } @all;
+			my %cell_of = (repeats => scalar(@all), build => $build, seconds => $longest,
+				warm => $all[0]{warm_up_s}, unit => $all[0]{unit}, kb => $all[-1]{read_ahead_kb});
+			for my $key (qw(rate iops p99_us amplification stream_mbps random_iops)) {
+				my @v = grep { /^[\d.]+$/ } map { $_->{$key} } @all;
+				$cell_of{$key} = @v ? median(@v) : undef;
+			}
+			$cell{$profile}{$name}{$column} = \%cell_of;
+			$used_builds{$profile}{$column}{$build}++;
+			$used_times{$profile}{$column =~ /^bpfahead/ ? 'bpfahead' : 'static'}{"$cell_of{warm}+$longest"}++;
+		}
+	}
+}
+sub rate {
+	my $c = $cell{$_[0]}{$_[1]}{$_[2]};
+	return $c ? $c->{rate} : undef;
+}
+
+# The best of the static values, the host's own among them; nothing where one of them is missing.
+sub best_static {
+	my ($profile, $name) = @_;
+	my ($best, $at);
+	for my $column (@statics, 'default') {
+		my $r = rate($profile, $name, $column);
+		return () unless defined $r;
+		($best, $at) = ($r, $column) if !defined $best || $r > $best;
+	}
+	return ($best, $at);
+}
+
+sub geomean {
+	my $sum = 0;
+	$sum += log($_ > 1e-6 ? $_ : 1e-6) for @_;
+	return exp($sum / @_);
+}
+sub number {
+	my $v = shift;
+	return 'missing' unless defined $v;
+	return sprintf($v >= 1000 ? '%.0f' : $v >= 100 ? '%.0f' : $v >= 10 ? '%.1f' : '%.2f', $v);
+}
+
+open(my $out, '>', "$out_dir/effect-tables.md") or die "$out_dir/effect-tables.md: $!\n";
+my @bars;
+# bar TEXT VALUE MET: MET undef where it cannot be told.
+sub bar { push @bars, [@_]; }
+
+my %geomean_bar = (cloud => 0.96, hdd => 0.96, fast => 0.92);
+my @columns = ('default', 'again', @statics, @own);
+for my $profile (@profiles) {
+	next unless $cell{$profile};
+	my $here = $cell{$profile};
+	print $out "\n### $profile\n\n";
+	for my $kind ('static', 'bpfahead') {
+		my $times = $used_times{$profile}{$kind} or next;
+		print $out "Seconds (warm-up + measured) of the $kind columns: ",
+			join(', ', map { "$_ in $times->{$_} cells" } sort keys %$times), ".\n";
+	}
+	for my $column (@own) {
+		my $builds = $used_builds{$profile}{$column} or next;
+		print $out "Builds of $title{$column}: ", join(', ', map { "`$_` in $builds->{$_} cells" } sort keys %$builds), ".\n";
+	}
+	print $out "\nThroughput, and in brackets its share of the best static value of the row:\n\n";
+	print $out '| workload | class | unit | ', join(' | ', map { $title{$_} // "$_ KB" } @columns), " |\n";
+	print $out '|---|---|---', '|---' x @columns, "|\n";
+	my @shown = @workloads;
+	for my $name (@shown) {
+		my ($best, $at) = best_static($profile, $name);
+		my ($any) = grep { defined } map { $here->{$name}{$_} } @columns;
+		print $out "| $name | $class{$name} | ", $any ? $any->{unit} : '-', ' |';
+		for my $column (@columns) {
+			my $r = rate($profile, $name, $column);
+			my $text = number($r);
+			$text .= sprintf(' (%.2f)', $r / $best) if defined $r && $best;
+			$text = "**$text**" if defined $at && $at eq $column;
+			print $out " $text |";
+		}
+		print $out "\n";
+	}
+
+	# Geomeans: of a column, over the rows that have a best static value and this column.
+	my @complete = grep { my @b = best_static($profile, $_); @b && $b[0] > 0 } @workloads;
+	my %shares;
+	for my $column (@columns) {
+		for my $name (@complete) {
+			my $r = rate($profile, $name, $column);
+			next unless defined $r;
+			my ($best) = best_static($profile, $name);
+			$shares{$column}{$name} = $r / $best;
+		}
+	}
+	print $out "\n| geomean of the share of the best static value | value | rows |\n|---|---|---|\n";
+	my %mean;
+	for my $column (@columns) {
+		my @v = values %{$shares{$column} || {}};
+		$mean{$column} = @v ? geomean(@v) : undef;
+		printf $out "| %s | %s | %d of %d |\n", $title{$column} // "$column KB",
+			@v ? sprintf('%.3f', $mean{$column}) : 'missing', scalar(@v), scalar(@workloads);
+	}
+	my ($single) = sort { $mean{$b} <=> $mean{$a} } grep { defined $mean{$_} } @statics, 'default';
+	print $out "\nBest single static value: ", $title{$single} // "$single KB",
+		sprintf(", %.3f.\n", $mean{$single}) if defined $single;
+
+	for my $column (@own) {
+		my $which = $title{$column};
+		my @rows = sort grep { exists $shares{$column}{$_} } @complete;
+		bar("geomean of throughput / best static per workload, $profile, $which",
+			@rows ? sprintf('%.3f of %d rows (128 KB %.3f, best single static %.3f: %s)', $mean{$column}, scalar(@rows),
+				geomean(map { $shares{128}{$_} } @rows), geomean(map { $shares{$single}{$_} } @rows),
+				$title{$single} // "$single KB") : 'missing',
+			">= $geomean_bar{$profile}", @rows ? $mean{$column} >= $geomean_bar{$profile} : undef,
+			scalar(@rows) < @workloads);
+		for my $against ('default', '128') {
+			my ($worst, $ratio, $band, $low, @losers);
+			for my $name (@workloads) {
+				my ($r, $base, $again) = map { rate($profile, $name, $_) } $column, $against, 'again';
+				my $first = rate($profile, $name, 'default');
+				next unless $r && $base && $again && $first;
+				my $pair = $again < $first ? $again / $first : $first / $again;
+				my $limit = $pair >= 0.97 ? 0.97 : $pair;
+				push @losers, sprintf('%s %.2f (A/A %.2f)', $name, $r / $base, $pair) if $r / $base < $limit;
+				($worst, $ratio, $band, $low) = ($name, $r / $base, $pair, $limit)
+					if !defined $ratio || $r / $base / $limit < $ratio / $low;
+			}
+			bar("worst workload against " . ($title{$against} // "$against KB") . ", $profile, $which",
+				defined $worst ? sprintf('%s %.3f (A/A %.3f)', $worst, $ratio, $band) .
+					(@losers ? '; below: ' . join(', ', @losers) : '') : 'missing',
+				'>= 0.97, or the A/A band', defined $worst ? !@losers : undef, 0);
+		}
+	}
+
+	# Two sides of one workload.
+	for my $name (grep { my $n = $_; grep { defined $here->{$n}{$_}{random_iops} } keys %{$here->{$n} || {}} } @workloads) {
+		print $out "\n$name, both sides:\n\n| column | scan MB/s | random reads/s | p99 of these, us |\n|---|---|---|---|\n";
+		for my $column (@columns) {
+			my $c = $here->{$name}{$column};
+			printf $out "| %s | %s | %s | %s |\n", $title{$column} // "$column KB",
+				map { number($c ? $c->{$_} : undef) } qw(stream_mbps random_iops p99_us);
+		}
+		my $default = $here->{$name}{default};
+		for my $column (@own) {
+			my $c = $here->{$name}{$column};
+			my ($p99, $iops) = map { $c && $default && $default->{$_} ? $c->{$_} / $default->{$_} : undef } qw(p99_us random_iops);
+			bar("random readers beside a scan against the default, $profile, $title{$column}",
+				defined $p99 ? sprintf('p99 %.2fx, IOPS %.2fx', $p99, $iops) : 'missing',
+				'p99 <= 1.05x, IOPS >= 0.97x', defined $p99 ? $p99 <= 1.05 && $iops >= 0.97 : undef, 0);
+		}
+	}
+	for my $column (@own) {
+		my ($name, %bar) = $profile eq 'hdd' ? ('seq128k', 128 => 6) :
+			('mmaprand4k', 128 => $profile eq 'cloud' ? 2 : 0, 8192 => $profile eq 'cloud' ? 20 : 0);
+		for my $against (sort { $a <=> $b } keys %bar) {
+			my ($r, $base) = map { rate($profile, $name, $_) } $column, $against;
+			bar("$name against $against KB, $profile, $title{$column}",
+				$r && $base ? sprintf('%.2fx in %d s', $r / $base, $here->{$name}{$column}{seconds}) : 'missing',
+				$bar{$against} ? ">= $bar{$against}x" : 'reported',
+				!$bar{$against} ? 'reported' : $r && $base ? $r / $base >= $bar{$against} : undef, 0);
+		}
+	}
+	day_shift($profile);
+	picture($profile, \%shares, $single);
+}
+
+# The day: lines of the workload day.N.NAME, a phase each; the ideals are computed from static cells.
+sub day_shift {
+	my $profile = shift;
+	my @phases = sort grep { /^day\.\d/ } keys %{$cell{$profile}};
+	return unless @phases;
+	my (%total, %ideal_kb, @best_rates);
+	my @names = map { /^day\.\d+\.(.*)/ ? $1 : $_ } @phases;
+	my $seconds = 0;
+	for my $n (@names) {
+		my ($best, $at) = best_static($profile, $n);
+		return unless $best;
+		push @best_rates, [$best, $at];
+	}
+	for my $i (0 .. $#names) {
+		my $best = $best_rates[$i][0];
+		for my $column (@own) {
+			my $c = $cell{$profile}{$phases[$i]}{$column};
+			$total{$column} = defined $c && defined $total{$column} || $i == 0 && $c ? ($total{$column} // 0) + $c->{rate} / $best : undef;
+			$seconds = $c->{seconds} if $c;
+		}
+		$total{$_} += rate($profile, $names[$i], $_) / $best for @statics, 'default';
+		$total{ideal} += 1;
+		my $before = $i ? rate($profile, $names[$i], $best_rates[$i - 1][1]) / $best : 1;
+		$total{lag} += $seconds ? (4 * $before + ($seconds - 4)) / $seconds : 0;
+	}
+	my ($single) = sort { $total{$b} <=> $total{$a} } @statics, 'default';
+	print $out "\nDay shift, phases of $seconds s (", join(', ', @names), "): sum of each phase's share of its best static ",
+		"value.\n\n| | sum | against the best single static value |\n|---|---|---|\n";
+	for my $column (@statics, 'default', @own, 'ideal', 'lag') {
+		my %more = (ideal => 'ideal, no lag', lag => 'ideal, 4 s of lag a phase');
+		printf $out "| %s | %s | %s |\n", $more{$column} // $title{$column} // "$column KB",
+			defined $total{$column} ? (sprintf('%.3f', $total{$column}), sprintf('%.3f', $total{$column} / $total{$single})) :
+			('missing', 'missing');
+	}
+	for my $column (@own) {
+		my $want = {cloud => 1.12, hdd => 1.08}->{$profile} or next;
+		my $v = defined $total{$column} ? $total{$column} / $total{$single} : undef;
+		bar("day shift against the best single static value, $profile, $title{$column}",
+			defined $v ? sprintf('%.3f (ideal %.3f, with 4 s lag %.3f)', $v, map { $total{$_} / $total{$single} } qw(ideal lag)) : 'missing',
+			">= $want", defined $v ? $v >= $want : undef, 0);
+	}
+}
+
+print $out "\n### Bars\n\n| figure | measured | bar | |\n|---|---|---|---|\n";
+for (@bars) {
+	my ($text, $value, $bar, $met, $part) = @$_;
+	my $verdict = !defined $met ? 'not measured' : $met eq 'reported' ? '' : $met ? 'met' : '**not met**';
+	$verdict .= ', rows missing' if defined $met && $part;
+	print $out "| $text | $value | $bar | $verdict |\n";
+}
+print $out "\n$void lines of the file of cells are of other kernels or commands and not used.\n" if $void;
+close($out) or die "$out_dir/effect-tables.md: $!\n";
+
+# --- the pictures: a row per workload, a mark per column at its share of the best static value -------------
+
+sub picture {
+	my ($profile, $shares, $single) = @_;
+	my @series = (['default', '#888', $title{default}], ['128', '#3b78c2', '128 KB'],
+		[$single // '64', '#2a9d4e', defined $single ? 'best single: ' . ($title{$single} // "$single KB") : ''],
+		['bpfahead', '#d6452b', $title{bpfahead}], ['bpfahead-probe', '#8e44ad', $title{'bpfahead-probe'}]);
+	my @rows = @workloads;
+	my ($left, $width, $step, $top) = (190, 640, 16, 64);
+	my $height = $top + $step * @rows + 40;
+	my ($low, $high) = (0.01, 2);
+	my $x = sub {
+		my $v = shift;
+		$v = $low if $v < $low;
+		$v = $high if $v > $high;
+		return $left + $width * log($v / $low) / log($high / $low);
+	};
+	open(my $svg, '>', "$out_dir/effect-$profile.svg") or die "$out_dir/effect-$profile.svg: $!\n";
+	my $total = $left + $width + 30;
+	print $svg qq(<svg xmlns="http://www.w3.org/2000/svg" width="$total" height="$height" ),
+		qq(font-family="sans-serif" font-size="11">\n<rect width="100%" height="100%" fill="#fff"/>\n),
+		qq(<text x="8" y="18" font-size="14">$profile: throughput as a share of the best static read_ahead_kb of each workload</text>\n);
+	my $lx = 8;
+	for (@series) {
+		my ($column, $colour, $text) = @$_;
+		next unless $shares->{$column};
+		printf $svg qq(<circle cx="%d" cy="34" r="4" fill="%s"/><text x="%d" y="38">%s</text>\n), $lx + 5, $colour, $lx + 14, $text =~ s/&/&amp;/gr;
+		$lx += 34 + 6.2 * length($text);
+	}
+	for my $tick (0.01, 0.03, 0.1, 0.3, 0.5, 0.8, 1, 1.5) {
+		printf $svg qq(<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="%s"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>\n),
+			$x->($tick), $x->($tick), $top - 6, $height - 28, $tick == 1 ? '#444' : '#ddd', $x->($tick), $height - 12, $tick;
+	}
+	my $y = $top + 4;
+	for my $name (@rows) {
+		printf $svg qq(<text x="%d" y="%.1f" text-anchor="end">%s</text>\n), $left - 8, $y + 4, $name;
+		my $some = 0;
+		for (@series) {
+			my ($column, $colour) = @$_;
+			my $share = $shares->{$column}{$name};
+			next unless defined $share;
+			$some = 1;
+			printf $svg qq(<circle cx="%.1f" cy="%.1f" r="4" fill="%s" fill-opacity="0.75"/>\n), $x->($share), $y, $colour;
+		}
+		printf $svg qq(<text x="%d" y="%.1f" fill="#999">missing</text>\n), $left + 4, $y + 4 unless $some;
+		$y += $step;
+	}
+	print $svg "</svg>\n";
+	close($svg) or die "$out_dir/effect-$profile.svg: $!\n";
+}
