@@ -23,6 +23,7 @@ for ((i = 0; i < 32; i++)); do fill_file "$MNT/s.$i" 32; done
 for set in '64k 8192' '1m 512'; do
 	read -r size number <<<"$set"
 	mkdir "$MNT/files$size"
+	# shellcheck disable=SC2016 # for fio
 	fio --thread --name=make --directory="$MNT/files$size" --filename_format='f$filenum' --nrfiles="$number" \
 		--filesize="$size" --rw=read --bs="$size" --create_only=1 --output="$T/fio.log" ||
 		die "files of $size: $(tail -1 "$T/fio.log")"

@@ -116,9 +116,9 @@ start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
 	local db=$MNT/scratch benchmark=$3 seconds=$(($1 + $2)) more=()
 	shift 3
 	rm -rf "$db"
-	mkdir "$db" && ln "$MNT"/rocksdb/*.sst "$db" &&
-		find "$MNT/rocksdb" -maxdepth 1 -type f ! -name '*.sst' ! -name 'LOG*' -exec cp -t "$db" {} + ||
-		die 'no copy of the RocksDB'
+	mkdir "$db"
+	ln "$MNT"/rocksdb/*.sst "$db" || die 'no links of the RocksDB'
+	find "$MNT/rocksdb" -maxdepth 1 -type f ! -name '*.sst' ! -name 'LOG*' -exec cp -t "$db" {} +
 	case $benchmark in
 	readseq | readreverse) benchmark+=,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark ;;
 	mixgraph)
@@ -241,7 +241,7 @@ measured() {
 
 # run_cell COLUMN REPEAT: of the workload in $line; sets CELL, its line in the file of cells.
 run_cell() {
-	local column=$1 repeat=$2 name program mb words warm seconds before0 from to sectors result unit=op/s kb
+	local column=$1 repeat=$2 name program mb words warm seconds before0 from to sectors unit=op/s kb result=()
 	read -r name _ program mb words <<<"$line"
 	read -ra words <<<"$words"
 	read -r warm seconds < <(times "$column")
@@ -288,12 +288,13 @@ run_cell() {
 		stop_run TERM
 		cat "$T/run.log" "$T/run.err" >"$work/logs/$profile.$name.$column.$repeat.log"
 	fi
-	result=$(measured "$program" "$(awk -v n="$from" 'BEGIN { printf "%.3f", n / 1000 }')" \
-		"$(awk -v n="$to" 'BEGIN { printf "%.3f", n / 1000 }')" "$unit") || {
+	read -ra result < <(measured "$program" "$(awk -v n="$from" 'BEGIN { printf "%.3f", n / 1000 }')" \
+		"$(awk -v n="$to" 'BEGIN { printf "%.3f", n / 1000 }')" "$unit")
+	[ ${#result[@]} = 7 ] || {
 		say "$name $column: no figure: $(tail -1 "$T/said")"
 		return 1
 	}
-	set -- $result
+	set -- "${result[@]}"
 	printf -v CELL '%s%s,%s,%s,%s,%s,%s,%s,%s,%s' "$(cell_key "$profile" "$line" "$column" "$repeat")" "$1" "$2" \
 		"$3" "$4" "$(awk -v s="$sectors" -v mb="$7" -v ms=$((to - from)) 'BEGIN {
 			if (mb == "-" || mb + 0 == 0) print "-"; else printf "%.2f", s * 512 / 1e6 / (mb * ms / 1000) }')" \

@@ -79,8 +79,9 @@ lane_images() {
 	for ((n = 2; n <= $1; n++)); do
 		image=$work/lane.$n.img
 		[ ! -f "$image" ] || continue
-		dd if="$work/lane.1.img" of="$image.part" bs=4M iflag=direct oflag=direct status=none &&
-			mv "$image.part" "$image" || fatal "no copy of the image for lane $n"
+		dd if="$work/lane.1.img" of="$image.part" bs=4M iflag=direct oflag=direct status=none ||
+			fatal "no copy of the image for lane $n"
+		mv "$image.part" "$image"
 	done
 }
 
