@@ -6,7 +6,7 @@
 
 : "${TOP:?}"
 effect=$TOP/tests/effect
-table=$effect/workloads
+table=${EFFECT_WORKLOADS:-$effect/workloads}
 cells=${EFFECT_CELLS:-$effect/cells.csv}
 work=${EFFECT_DIR:-/var/tmp/bpfahead-effect}
 
@@ -19,11 +19,14 @@ columns=${COLUMNS_WANTED:-default again 16 64 128 256 1024 4096 bpfahead bpfahea
 repeats=${REPEATS:-3}
 
 if [ "${QUICK:-0}" = 1 ]; then
-	static_s=6 static_warm_s=2 own_s=30
+	static_s=6 static_warm_s=2 own_s=30 day_s=40
 else
-	static_s=15 static_warm_s=3 own_s=60
+	static_s=15 static_warm_s=3 own_s=60 day_s=120
 fi
-static_s=${STATIC_SECONDS:-$static_s} own_s=${BPFAHEAD_SECONDS:-$own_s}
+static_s=${STATIC_SECONDS:-$static_s} own_s=${BPFAHEAD_SECONDS:-$own_s} day_s=${DAY_SECONDS:-$day_s}
+
+# The phases of the day shift.
+day='seq128k mmaprand4k scan256k files64k seq128k'
 
 # times COLUMN: seconds of warm-up, and measured.
 times() {
@@ -52,6 +55,21 @@ cell_key() {
 	case $3 in bpfahead*) build=$BUILD_HASH ;; esac
 	read -r warm seconds < <(times "$3")
 	echo "$(uname -r),$1,${2%% *},$(command_hash "$1" "$2"),$3,$build,$4,$warm,$seconds,"
+}
+
+# day_key PROFILE PHASE LINE COLUMN REPEAT
+day_key() {
+	echo "$(uname -r),$1,day.$2.${3%% *},$(command_hash "$1" "$3"),$4,$BUILD_HASH,$5,0,$day_s,"
+}
+day_lines() {
+	local name
+	for name in $day; do WORKLOADS=$name workload_lines; done
+}
+
+# columns_of NAME: one row has a bar against a default of newer kernels, too.
+columns_of() {
+	echo "$columns"
+	[ "$1" != mmaprand4k ] || [ -n "${COLUMNS_WANTED-}" ] || echo 8192
 }
 
 workload_lines() {

@@ -239,39 +239,29 @@ measured() {
 	esac
 }
 
-# run_cell COLUMN REPEAT: of the workload in $line; sets CELL, its line in the file of cells.
-run_cell() {
-	local column=$1 repeat=$2 name program mb words warm seconds before0 from to sectors unit=op/s kb result=()
-	read -r name _ program mb words <<<"$line"
+# seconds_of MS
+seconds_of() { awk -v n="$1" 'BEGIN { printf "%.3f", n / 1000 }'; }
+
+# run_program LINE WARM SECONDS: measured after so many seconds of warm-up. Sets FIGURES, the fields of
+# a cell from the rate on, but for its time.
+run_program() {
+	local name program words warm=$2 seconds=$3 unit=op/s before from to sectors kb result=()
+	read -r name _ program _ words <<<"$1"
 	read -ra words <<<"$words"
-	read -r warm seconds < <(times "$column")
-	kb=$column
-	[[ $column =~ ^[0-9]+$ ]] || kb=$default_kb
-	limit_memory "$mb"
-	set_kb "$default_kb"
-	fresh
-	set_kb "$kb"
-	: >"$T/progress"
-	: >"$T/said"
-	if [[ $column == bpfahead* ]]; then
-		start_run
-		case $column in
-		*-probe) "$BPFAHEAD" config probe=on >/dev/null 2>&1 || {
-			say 'no probe in this build'
-			stop_run TERM
-			return 1
-		} ;;
-		*) "$BPFAHEAD" config probe=off >/dev/null 2>&1 ;;
-		esac
-	fi
-	[ "$program" != postgresql ] || start_server
 	case "$program ${words[0]}" in
 	'sqlite scan') unit=row/s ;;
 	'postgresql scan') unit=MB/s ;;
 	esac
-	before0=$(device_read)
+	: >"$T/progress"
+	: >"$T/said"
+	[ "$program" != postgresql ] || start_server
+	before=$(device_read)
 	"start_$program" "$warm" "$seconds" "${words[@]}"
-	wait_for 30 device_beyond "$before0" || die "$name reads nothing: $(tail -1 "$T/said")"
+	wait_for 30 device_beyond "$before" || {
+		say "$name reads nothing: $(tail -1 "$T/said")"
+		stop_program
+		return 1
+	}
 	from=$(($(now_us) / 1000 + warm * 1000))
 	nap "$warm"
 	sectors=$(device_read)
@@ -284,21 +274,100 @@ run_cell() {
 	to=$(($(now_us) / 1000))
 	kb=$(read_kb)
 	stop_program
-	if [[ $column == bpfahead* ]]; then
-		stop_run TERM
-		cat "$T/run.log" "$T/run.err" >"$work/logs/$profile.$name.$column.$repeat.log"
-	fi
-	read -ra result < <(measured "$program" "$(awk -v n="$from" 'BEGIN { printf "%.3f", n / 1000 }')" \
-		"$(awk -v n="$to" 'BEGIN { printf "%.3f", n / 1000 }')" "$unit")
+	read -ra result < <(measured "$program" "$(seconds_of "$from")" "$(seconds_of "$to")" "$unit")
 	[ ${#result[@]} = 7 ] || {
-		say "$name $column: no figure: $(tail -1 "$T/said")"
+		say "$name: no figure: $(tail -1 "$T/said")"
 		return 1
 	}
 	set -- "${result[@]}"
-	printf -v CELL '%s%s,%s,%s,%s,%s,%s,%s,%s,%s' "$(cell_key "$profile" "$line" "$column" "$repeat")" "$1" "$2" \
-		"$3" "$4" "$(awk -v s="$sectors" -v mb="$7" -v ms=$((to - from)) 'BEGIN {
+	printf -v FIGURES '%s,%s,%s,%s,%s,%s,%s,%s' "$1" "$2" "$3" "$4" \
+		"$(awk -v s="$sectors" -v mb="$7" -v ms=$((to - from)) 'BEGIN {
 			if (mb == "-" || mb + 0 == 0) print "-"; else printf "%.2f", s * 512 / 1e6 / (mb * ms / 1000) }')" \
-		"$5" "$6" "$kb" "$(date -u +%FT%TZ)"
+		"$5" "$6" "$kb"
+}
+
+# start_own COLUMN: bpfahead at the host's default, as an administrator starts it.
+start_own() {
+	start_run
+	case $1 in
+	*-probe) "$BPFAHEAD" config probe=on >/dev/null 2>&1 || {
+		say 'no probe in this build'
+		stop_run TERM
+		return 1
+	} ;;
+	*) "$BPFAHEAD" config probe=off >/dev/null 2>&1 || true ;;
+	esac
+}
+stop_own() { # NAME-OF-LOG
+	stop_run TERM
+	cat "$T/run.log" "$T/run.err" >"$work/logs/$1.log"
+}
+
+# Once per profile: what it finds is stored by the file system's UUID, which all lanes share.
+calibrate() {
+	"$BPFAHEAD" calibrate --help >/dev/null 2>&1 || return 0
+	exec {calibrating}>"$work/calibrate.$profile"
+	flock "$calibrating"
+	if [ ! -s "$work/calibrated.$profile.$BUILD_HASH" ]; then
+		rm -rf "$BPFAHEAD_STATE_DIR"
+		limit_memory 2048
+		if "${in_lane[@]}" "$BPFAHEAD" calibrate "$MNT" >"$T/calibrated" 2>&1; then
+			mv "$T/calibrated" "$work/calibrated.$profile.$BUILD_HASH"
+		else
+			say "calibrate: $(tail -1 "$T/calibrated")"
+			exec {calibrating}>&-
+			return 1
+		fi
+	fi
+	exec {calibrating}>&-
+}
+
+# run_cell COLUMN REPEAT: of the workload in $line; adds it to the file of cells.
+run_cell() {
+	local column=$1 repeat=$2 kb=$1 warm seconds status
+	read -r warm seconds < <(times "$column")
+	[[ $column =~ ^[0-9]+$ ]] || kb=$default_kb
+	set_kb "$default_kb"
+	if [[ $column == bpfahead* ]]; then
+		fresh
+		calibrate || return
+	fi
+	limit_memory "$(awk '{ print $4 }' <<<"$line")"
+	fresh
+	if [[ $column == bpfahead* ]]; then
+		start_own "$column" || return
+	else
+		set_kb "$kb"
+	fi
+	run_program "$line" "$warm" "$seconds"
+	status=$?
+	[[ $column != bpfahead* ]] || stop_own "$profile.${line%% *}.$column.$repeat"
+	[ $status = 0 ] || return
+	add_cell "$(cell_key "$profile" "$line" "$column" "$repeat")"
+}
+
+add_cell() { # KEY
+	local cell
+	cell=$1$FIGURES,$(date -u +%FT%TZ)
+	printf '%s\n' "$cell" >>"$cells"
+	say "$(cut -d , -f 3,5,7,10,11,12,14,17 <<<"$cell") ($(wc -l <"$queue") left)"
+}
+
+# A day in phases, each a program of its own, under one bpfahead: a line per phase.
+run_day() { # COLUMN REPEAT
+	local n=0 phase line
+	line=$(day_lines)
+	set_kb "$default_kb"
+	fresh
+	calibrate || return
+	start_own "$1" || return
+	while IFS= read -r phase; do
+		n=$((n + 1))
+		limit_memory "$(awk '{ print $4 }' <<<"$phase")"
+		run_program "$phase" 0 "$day_s" || break
+		add_cell "$(day_key "$profile" $n "$phase" "$1" "$2")"
+	done < <(day_lines)
+	stop_own "$profile.day.$1.$2"
 }
 device_beyond() { [ "$(device_read)" -gt "$1" ]; }
 
@@ -314,13 +383,13 @@ next_cell() { # from the queue into NEXT
 fails=0
 while next_cell; do
 	read -r column repeat line <<<"$NEXT"
-	if run_cell "$column" "$repeat"; then
-		printf '%s\n' "$CELL" >>"$cells"
-		say "$(cut -d , -f 3,5,7,10,11,12,14,17 <<<"$CELL") ($(wc -l <"$queue") left)"
-	else
+	case $line in
+	day) run_day "$column" "$repeat" ;;
+	*) run_cell "$column" "$repeat" ;;
+	esac || {
 		say "${line%% *} $column: no cell"
 		fails=$((fails + 1))
 		[ $fails -lt 20 ] || die 'too many cells failed'
-	fi
+	}
 done
 wait_for 10 unmounted

@@ -48,11 +48,18 @@ todo() {
 	local repeat column line key
 	for ((repeat = 1; repeat <= repeats; repeat++)); do
 		while IFS= read -r line; do
-			for column in $columns; do
+			for column in $(columns_of "${line%% *}"); do
 				key=$(cell_key "$1" "$line" "$column" "$repeat")
 				grep -qF -- "$key" "$cells" || echo "$column $repeat $line"
 			done
 		done < <(workload_lines)
+		[[ -z ${WORKLOADS-} || " $WORKLOADS " == *' day '* ]] || continue
+		for column in $columns; do
+			[[ $column == bpfahead* ]] || continue
+			line=$(day_lines | tail -n 1)
+			key=$(day_key "$1" 5 "$line" "$column" "$repeat")
+			grep -qF -- "$key" "$cells" || echo "$column $repeat day"
+		done
 	done
 }
 

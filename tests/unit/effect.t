@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The tables of the proof, from planted cells: geomeans and bars as computed by hand, and what is
+# missing said; and only cells that are not there are run.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+cd "$TOP" || exit 1
+T=$(mktemp -d) || die mktemp
+[ -n "$(echo build/*.bpf.o)" ] || die 'not built'
+
+cat >"$T/workloads" <<'TABLE'
+# comment
+one sequential fio 96 filename=big rw=read bs=4k
+two pages fio 96 filename=big rw=randread bs=4k
+three sequential fio 96 filename=big rw=read bs=1m
+TABLE
+export EFFECT_WORKLOADS=$T/workloads EFFECT_CELLS=$T/cells.csv EFFECT_DOC=$T/effect.md QUICK=1 REPEATS=1
+# shellcheck source=tests/effect/common.sh
+. tests/effect/common.sh
+BUILD_HASH=$(build_hash)
+
+# plant PROFILE WORKLOAD COLUMN RATE [REPEAT]
+plant() {
+	local line
+	line=$(WORKLOADS=$2 workload_lines)
+	echo "$(cell_key "$1" "$line" "$3" "${5:-1}")$4,MB/s,10,20,1.00,-,-,128,2026-01-01T00:00:00Z" >>"$cells"
+}
+# row PROFILE WORKLOAD RATE...: of default again 16 64 128 256 1024 4096
+row() {
+	local column profile=$1 name=$2
+	shift 2
+	for column in default again 16 64 128 256 1024 4096; do
+		plant "$profile" "$name" "$column" "$1"
+		shift
+	done
+}
+tables() {
+	printf '<!-- begin -->\n<!-- end -->\n' >"$T/effect.md"
+	tests/effect/tables.sh >"$T/said" 2>&1 || die "tables: $(cat "$T/said")"
+}
+# bar REGEX: the line of the bars that begins so.
+bar() { grep -E "^\| $1" "$T/effect.md" | head -1; }
+
+echo "$cells_head" >"$cells"
+row cloud one 100 100 50 80 100 90 90 40
+row cloud two 10 10 80 40 20 10 10 5
+plant cloud one bpfahead 100
+plant cloud two bpfahead 40
+tables
+# Shares: 1.0 and 0.5; of 128 KB 1.0 and 0.25; of 16 KB 0.5 and 1.0, the best single value.
+like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead \|')" \
+	'0\.707 of 2 rows \(128 KB 0\.500, best single static 0\.707: 16 KB\) \| >= 0\.96 \| \*\*not met\*\*, rows missing' \
+	'geomean, beside 128 KB and the best single value; a missed bar, and rows that are missing'
+like "$(grep '^| three ' "$T/effect.md")" '\| missing \| missing \|' 'a workload that was not run is missing, not left out'
+like "$(grep '^| two ' "$T/effect.md")" '\*\*80\.0 \(1\.00\)\*\*.*\| 40\.0 \(0\.50\) \| missing \|$' 'rates, shares, and the best in bold'
+like "$(bar 'worst workload against host.s default, cloud, bpfahead \|')" 'one 1\.000 \(A/A 1\.000\) .* met \|' 'no worse than the default'
+like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead, probing')" \
+	'missing .* not measured' 'a column that is not there has no verdict'
+ok 'a picture of the profile' test -s "$T/effect-cloud.svg"
+
+# A loss counts beyond the pair of the default with itself; a met bar is met.
+sed -i '/,two,.*,\(again\|bpfahead\),/d' "$cells"
+plant cloud two again 8
+plant cloud two bpfahead 78
+plant cloud one bpfahead 85 2
+plant cloud one bpfahead 95 3
+row cloud three 10 10 10 10 10 10 10 10
+plant cloud three bpfahead 10
+tables
+like "$(bar 'worst workload against host.s default, cloud, bpfahead \|')" \
+	'one 0\.950 \(A/A 1\.000\); below: one 0\.95 \(A/A 1\.00\) .*not met' 'the median of the repeats counts, and a loss is named'
+like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead \|')" \
+	'0\.975 of 3 rows .* \| met \|' 'a bar that is met'
+
+# Another command, kernel or build is another cell.
+list() { tests/effect/run.sh --list | grep -c "$@"; }
+export PROFILE=cloud COLUMNS_WANTED='default again 16 64 128 256 1024 4096 bpfahead'
+is "$(WORKLOADS='one two three' list .)" 0 'cells that are there are not run again'
+is "$(WORKLOADS='one two three' REPEATS=2 list .)" 26 'those of another repeat are'
+is "$(WORKLOADS='one two three' QUICK=0 list .)" 27 'and those of other times'
+sed -i 's/^one .*/& thinktime=1/' "$T/workloads"
+is "$(WORKLOADS='one two three' list ' one ')" 9 'and those of a command that has changed'
+is "$(WORKLOADS='one two three' list ' two ')" 0 '... and no others'
+tables
+like "$(grep '^| one ' "$T/effect.md")" 'missing .* missing' 'cells of a command that has changed are not in the tables'
+like "$(cat "$T/effect.md")" '11 lines of the file of cells are of other kernels or commands' 'which say how many'
+sed -i 's/,two,\([^,]*\),bpfahead,[^,]*/,two,\1,bpfahead,0123456789/' "$cells"
+is "$(WORKLOADS='two' list bpfahead)" 1 'cells of another build are run again'
+echo other >"$T/others"
+like "$(EFFECT_CELLS=$T/others tests/effect/run.sh --list 2>&1)" 'has other columns' 'a file of other columns is refused'
+done_testing
