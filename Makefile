@@ -110,7 +110,7 @@ BENCH_C := $(filter-out $(BENCH_BPF_C),$(wildcard tests/bench/*.c))
 FUZZ_C := $(wildcard tests/fuzz/*.c)
 TOOLS_C := $(wildcard tests/tools/*.c)
 
-BPF_NAMES := readahead ra_tp ra_fentry latency classify per_file per_file_fentry
+BPF_NAMES := readahead ra_tp ra_fentry latency classify open_files per_file per_file_fentry
 BPF_OBJECTS := $(BPF_NAMES:%=$(B)/%.bpf.o)
 PROGRAMS := $(B)/bpfahead $(B)/bpfaheadd $(B)/bpfaheadd-static $(B)/bpfahead-gen
 GEN_TOOLS := $(GEN_TOOLS_C:gen/%.c=$(B)/%)
@@ -457,9 +457,9 @@ $(BENCH_PROGRAMS): $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call to,obj,$(BENCH_
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(CLI_LIBS) -o $@
 
-$(TOOLS): $(B)/tests/%: tests/tools/%.c | $(B)/tests
+$(TOOLS): $(B)/tests/%: tests/tools/%.c $(B)/libbpfahead.a | $(B)/tests
 	$(say) LINK $@
-	$(Q)$(CC) $(C_ALL) $(LDFLAGS) $< -lm -o $@
+	$(Q)$(CC) $(C_ALL) $(LDFLAGS) $< $(B)/libbpfahead.a $(HELPER_LIBS) -lm -o $@
 
 # libseccomp's macros leave out a field, which clang, not gcc, reports where they are used.
 FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -Wno-missing-field-initializers

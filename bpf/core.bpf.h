@@ -95,6 +95,9 @@ struct inode {
 	__u32 i_rdev;
 	__u32 i_generation;
 	long long i_size;
+#ifdef CORE_OPEN_FILES
+	__u16 i_mode;
+#endif
 } CORE;
 
 struct address_space {
@@ -114,6 +117,51 @@ struct readahead_control {
 	struct file_ra_state *ra;
 	unsigned long _index; /* private to mm/, but where the call begins */
 } CORE;
+
+/* Fields and structs for programs that look at open files; the others stay small without. */
+#ifdef CORE_OPEN_FILES
+struct file {
+	__u32 f_mode;
+	struct inode *f_inode;
+	struct file_ra_state f_ra;
+} CORE;
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+} CORE;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+} CORE;
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} CORE;
+
+struct task_struct {
+	int pid;
+	int tgid;
+	char comm[16];
+	struct css_set *cgroups;
+} CORE;
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} CORE;
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+} CORE;
+#endif
 
 enum req_flag_bits {
 	__REQ_RAHEAD = 19, /* moves between releases: always through bpf_core_enum_value() */

@@ -25,6 +25,7 @@
 #ifndef BPFAHEAD_PER_FILE_BPF_H
 #define BPFAHEAD_PER_FILE_BPF_H
 
+#include "file_values.bpf.h"
 #include "model.bpf.h"
 #include "policy.bpf.h"
 
@@ -39,14 +40,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct file_state);
 } files SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, FILES_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct file_key);
-	__type(value, struct file_value);
-} file_values SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -227,6 +227,17 @@ static enum apply_outcome refuse(struct applier *a, struct handle *h, const stru
 	return APPLY_REFUSED;
 }
 
+static void tell_changing(struct applier *a, __u64 bdi_id, const struct applied *entry,
+			  unsigned int from_kb)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->nr_listeners; i++) {
+		if (a->listeners[i].changing)
+			a->listeners[i].changing(bdi_id, entry, from_kb, a->listeners[i].arg);
+	}
+}
+
 /* Writes what the report says, keeping the original safe throughout. */
 static enum apply_outcome change(struct applier *a, struct handle *h, const struct event *e,
 				 bool known, struct applied *entry, struct apply_report *r,
@@ -254,6 +265,7 @@ static enum apply_outcome change(struct applier *a, struct handle *h, const stru
 			bpf_map_delete_elem(a->maps->applied, &bdi_id);
 		return APPLY_DROPPED;
 	}
+	tell_changing(a, bdi_id, entry, r->from_kb);
 	/*
 	 * Accepted race: a person who writes between our reading and this is
 	 * overwritten. Sysfs offers no compare-and-exchange; it is microseconds.

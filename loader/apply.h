@@ -51,6 +51,9 @@ int applier_epoll_fd(const struct applier *a); /* readable when events wait */
  * ra_kb says under which value it came about.
  */
 struct apply_listener {
+	/* A bdi is about to get entry->accepted_kb in the place of @from_kb. */
+	void (*changing)(__u64 bdi_id, const struct applied *entry, unsigned int from_kb,
+			 void *arg);
 	void (*appeared)(const struct event *e, void *arg);
 	void (*sampled)(const struct sample *s, void *arg);
 	/* After each event that was acted upon, told or not. */

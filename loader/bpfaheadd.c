@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "apply.h"
+#include "follower.h"
 #include "history.h"
 #include "maps.h"
 #include "owner.h"
@@ -91,6 +92,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
 
+#define RETURN_MS 5000 /* at the end, for taking our values back from open files */
+
 /* Levels of sd-daemon(3), understood by the journal. */
 enum { LEVEL_ERROR = 3, LEVEL_WARNING = 4, LEVEL_NOTICE = 5, LEVEL_INFO = 6 };
 
@@ -116,6 +119,24 @@ __attribute__((format(printf, 2, 3))) static void say(int level, const char *for
 	/* A log that cannot be written must not stop the work. */
 	if (write(STDERR_FILENO, line, used) < 0)
 		return;
+}
+
+static void say_line(int level, const char *line)
+{
+	say(level, "%s", line);
+}
+
+/* The process for open files, or NULL with the reason said: everything else works without. */
+static struct follower *start_follower(const char *pin_dir, const struct maps *maps)
+{
+	struct follower *f = follower_start(pin_dir, maps, say_line);
+
+	if (!f && errno != ECANCELED)
+		say(LEVEL_NOTICE, "open files keep the readahead they have: %s",
+		    errno == ENOENT ? "open_files.bpf.o is not loaded" :
+		    errno == EXDEV  ? "this is not the initial pid namespace" :
+				      strerror(errno));
+	return f;
 }
 
 static void report(const struct event *e, const struct apply_report *r, void *arg)
@@ -241,8 +262,9 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 {
 	const char *pin_dir = arguments->pin_dir, *state_dir = arguments->state_dir;
 	struct history *history = NULL;
+	struct follower *follower = NULL;
 	struct applier *a = NULL;
-	int signals = -1, epoll = -1, err, left, status = EXIT_FAILURE;
+	int signals = -1, epoll = -1, err, left, returned, status = EXIT_FAILURE;
 	const char *why;
 
 	signals = open_signals();
@@ -259,11 +281,15 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 	left = restore_originals(maps, stderr);
 	if (left)
 		say(LEVEL_WARNING, "originals left by an earlier run could not all be restored");
+	open_files_return_all(pin_dir, maps, stderr);
+	follower = start_follower(pin_dir, maps);
 	a = applier_new(maps, report, NULL);
 	if (!a) {
 		say(LEVEL_ERROR, "ring buffer: %s", strerror(errno));
 		goto out;
 	}
+	if (follower)
+		follower_listen(follower, a);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || watch(epoll, signals) || watch(epoll, applier_epoll_fd(a))) {
 		say(LEVEL_ERROR, "epoll: %s", strerror(errno));
@@ -300,12 +326,16 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 		say(LEVEL_ERROR, "restoring the original values: %s", strerror(-left));
 	else if (left)
 		say(LEVEL_ERROR, "%d original values are not back: `bpfahead restore`", left);
+	returned = follower ? follower_return(follower, RETURN_MS) : 0;
+	if (returned && returned != -ECANCELED)
+		say(LEVEL_WARNING, "open files may keep a value of ours: %s", strerror(-returned));
 	status = left ? EXIT_NOT_RESTORED : err ? EXIT_FAILURE : EXIT_SUCCESS;
 out:
 	if (epoll >= 0)
 		close(epoll);
 	applier_free(a);
 	history_close(history);
+	follower_stop(follower);
 	if (signals >= 0)
 		close(signals);
 	return status;

@@ -72,8 +72,8 @@ static const struct capability capabilities[NR_CAPS] = {
 			    .with = "models are swapped in one update",
 			    .without = "nothing can be loaded"},
 	[CAP_TASK_FILE] = {.name = "iter/task_file",
-			   .with = "open files could be listed by a program: not used yet",
-			   .without = "nothing is lost: not used yet"},
+			   .with = "open files follow a change, by open_files.bpf.o",
+			   .without = "open files keep the readahead they were opened with"},
 	[CAP_LOCKDOWN] = {.name = "lockdown",
 			  .with = "no program uses bpf_probe_read: any level will do",
 			  .without = "nothing is lost"},
@@ -189,6 +189,12 @@ static cJSON *commands(const struct capability *c)
 		    OBJECT_DIR, dir, dir);
 	if (object)
 		add_load_onto(list, object);
+	/* Its maps are its own. */
+	if (c[CAP_TASK_FILE].offered)
+		add_command(list,
+			    "bpftool prog loadall %s/open_files.bpf.o %s/progs/open_files "
+			    "pinmaps %s",
+			    OBJECT_DIR, dir, dir);
 	add_command(list,
 		    "bpftool map create %s/model type array key 4 value %zu entries 1 name model",
 		    dir, sizeof(struct model));

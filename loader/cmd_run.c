@@ -12,6 +12,7 @@
 
 #include "apply.h"
 #include "bdi.h"
+#include "follower.h"
 #include "history.h"
 #include "load.h"
 #include "names.h"
@@ -275,9 +276,16 @@ static struct history *open_history(const struct run *run)
 	return history;
 }
 
+static void say_follower(int level, const char *line)
+{
+	if (level <= FOLLOWER_WARNING || cli.verbose)
+		say("%s", line);
+}
+
 static int apply_until_signal(struct run *run, int signals)
 {
 	struct history *history = NULL;
+	struct follower *follower = NULL;
 	struct applier *applier;
 	struct maps maps;
 	int err, status;
@@ -285,6 +293,11 @@ static int apply_until_signal(struct run *run, int signals)
 	status = need_maps(&maps);
 	if (status)
 		goto close;
+	/* That it is not loaded has been said. */
+	follower = follower_start(cli.pin_dir, &maps, say_follower);
+	if (!follower && errno != ECANCELED && errno != ENOENT)
+		say("open files keep the readahead they have: %s",
+		    errno == EXDEV ? "this is not the initial pid namespace" : strerror(errno));
 	applier = applier_new(&maps, print_event, run);
 	if (!applier) {
 		status = fail(EXIT_FAILURE, "cannot open the ring of events: %s", strerror(errno));
@@ -293,6 +306,8 @@ static int apply_until_signal(struct run *run, int signals)
 	history = open_history(run);
 	err = history_follow(history, applier);
 	history_mark(history, HISTORY_STARTED);
+	if (!err && follower)
+		err = follower_listen(follower, applier);
 	if (!err)
 		err = serve(applier, history, signals);
 	if (err)
@@ -301,6 +316,7 @@ static int apply_until_signal(struct run *run, int signals)
 	applier_free(applier);
 	history_close(history);
 close:
+	follower_stop(follower);
 	maps_close(&maps);
 	return status;
 }

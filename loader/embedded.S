@@ -18,6 +18,7 @@ embedded_\name\()_end:
 	embed	ra_tp, "ra_tp.bpf.o"
 	embed	ra_fentry, "ra_fentry.bpf.o"
 	embed	latency, "latency.bpf.o"
+	embed	open_files, "open_files.bpf.o"
 	embed	weights, DEFAULT_WEIGHTS
 
 	.section .note.GNU-stack, "", %progbits

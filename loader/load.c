@@ -16,11 +16,12 @@
 
 #include "kernel.h"
 #include "load.h"
+#include "open_files.h"
 #include "owner.h"
 
 #define RUN_MARK "run"
 
-#define EMBEDDED_LIST(X) X(readahead) X(ra_tp) X(ra_fentry) X(latency) X(weights)
+#define EMBEDDED_LIST(X) X(readahead) X(ra_tp) X(ra_fentry) X(latency) X(open_files) X(weights)
 
 #define X(name) extern const unsigned char embedded_##name[], embedded_##name##_end[];
 EMBEDDED_LIST(X)
@@ -216,6 +217,14 @@ static int set_pin_paths(struct bpf_object *object, const char *pin_dir)
 		if (err)
 			return err;
 	}
+	for (i = 0; open_map_pin_name(i); i++) {
+		map = bpf_object__find_map_by_name(object, open_map_pin_name(i));
+		if (!map)
+			continue;
+		err = bpf_map__set_pin_path(map, pin_path(pin_dir, open_map_pin_name(i)));
+		if (err)
+			return err;
+	}
 	return 0;
 }
 
@@ -309,8 +318,11 @@ static int attach_program(const char *path, const char *name, void *arg)
 	err = is_link(program) ? 0 : make_parents(a->pin_dir, link_path, a->fault);
 	if (err || is_link(program))
 		goto close_program;
-	/* tp_btf and fentry alike: the program knows where it belongs. */
-	link = bpf_raw_tracepoint_open(NULL, program);
+	/* An iterator is no hook; tp_btf and fentry are alike. The program knows where it belongs.
+	 */
+	link = bpf_link_create(program, 0, BPF_TRACE_ITER, NULL);
+	if (link < 0)
+		link = bpf_raw_tracepoint_open(NULL, program);
 	if (link < 0) {
 		err = -errno;
 		cli_fault_set(a->fault, err, "cannot attach %s: %s", name, strerror(errno));
@@ -430,6 +442,18 @@ static void load_readahead_layer(const char *pin_dir, const struct kernel_hooks 
 		loaded->readahead_object = object;
 }
 
+/* Without it open files keep what they have; everything else goes on. */
+static void load_open_files(const char *pin_dir, const struct kernel_hooks *hooks,
+			    struct loaded *loaded)
+{
+	if (hooks->task_file_iterator)
+		cli_fault_set(&loaded->why_no_open_files, hooks->task_file_iterator,
+			      "no iterator over open files: %s",
+			      strerror(-hooks->task_file_iterator));
+	else
+		load_and_attach(pin_dir, "open_files", &loaded->why_no_open_files);
+}
+
 int load_all(const char *pin_dir, bool latency, struct loaded *loaded, struct fault *fault)
 {
 	struct loaded result = {0};
@@ -453,6 +477,7 @@ int load_all(const char *pin_dir, bool latency, struct loaded *loaded, struct fa
 	if (err)
 		goto remove;
 	load_readahead_layer(pin_dir, &hooks, &result);
+	load_open_files(pin_dir, &hooks, &result);
 	if (latency) {
 		err = load_latency(pin_dir, true, fault);
 		if (err)

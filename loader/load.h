@@ -25,9 +25,10 @@ struct blob embedded_model(void);
 const char *map_pin_name(unsigned int i);
 
 struct loaded {
-	unsigned int sources;         /* enum source bits that are attached */
-	const char *readahead_object; /* "ra_tp", "ra_fentry"; NULL: block layer only */
-	struct fault why_not;         /* if NULL: the reason */
+	unsigned int sources;           /* enum source bits that are attached */
+	const char *readahead_object;   /* "ra_tp", "ra_fentry"; NULL: block layer only */
+	struct fault why_not;           /* if NULL: the reason */
+	struct fault why_no_open_files; /* "" if they can follow */
 };
 
 /*

@@ -18,6 +18,7 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -27,14 +28,21 @@
 #define BDI_DEVICES "/sys/devices/virtual/bdi"
 
 /*
- * Empties every set. By the system call: libcap-ng would bring getpwuid() and
- * with it the name service into a static helper, 190 KB for this one call.
+ * Empties every set, but for the capabilities in @keep among those held. By the system call:
+ * libcap-ng would bring getpwuid() and with it the name service into a static helper, 190 KB for
+ * this one call.
  */
-static int capabilities_drop(void)
+static int capabilities_drop(__u32 keep)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+	struct __user_cap_data_struct left[_LINUX_CAPABILITY_U32S_3] = {};
 	unsigned long cap;
+
+	if (keep && syscall(SYS_capget, &header, left))
+		return -errno;
+	keep &= left[0].permitted;
+	memset(left, 0, sizeof(left));
+	left[0].permitted = left[0].effective = keep;
 
 	/*
 	 * The bounding set ends where the kernel knows no further capability
@@ -47,7 +55,7 @@ static int capabilities_drop(void)
 		return -errno;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
 		return -errno;
-	return syscall(SYS_capset, &header, none) ? -errno : 0;
+	return syscall(SYS_capset, &header, left) ? -errno : 0;
 }
 
 /* Rights of the first Landlock version, which is all that a file to be written needs. */
@@ -136,6 +144,11 @@ static const int allowed[] = {
 	SCMP_SYS(unlinkat),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(fcntl),
+	/* orders to the process that re-arms open files, and its answers */
+	SCMP_SYS(sendto),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
 	/* memory, time, the end */
 	SCMP_SYS(brk),
 	SCMP_SYS(munmap),
@@ -162,6 +175,39 @@ static const uint32_t allowed_bpf[] = {
 	BPF_MAP_GET_NEXT_KEY,
 };
 
+/* For the process that re-arms open files: pidfd_getfd(2) gives it descriptors of others. */
+static const int tracing_allowed[] = {
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(read),
+	SCMP_SYS(pidfd_open),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(close),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+static const uint32_t tracing_allowed_bpf[] = {
+	BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM,
+	BPF_MAP_GET_NEXT_KEY, BPF_ITER_CREATE,
+};
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /*
@@ -169,23 +215,26 @@ static const uint32_t allowed_bpf[] = {
  * library that reaches for another call some day must not cost the original
  * values, which only a living helper restores.
  */
-static int seccomp_restrict(void)
+static scmp_filter_ctx seccomp_begin(void)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	return seccomp_init(SCMP_ACT_ERRNO(EPERM));
+}
+
+static int seccomp_allow(scmp_filter_ctx filter, const int *calls, size_t nr_calls,
+			 const uint32_t *bpf, size_t nr_bpf)
+{
 	size_t i;
 	int err = 0;
 
-	if (!filter)
-		return -ENOMEM;
-	for (i = 0; !err && i < ARRAY_SIZE(allowed); i++) {
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (i = 0; !err && i < nr_calls; i++) {
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
 		/* Not a call of this architecture: open and stat on arm64. */
 		if (err == -EDOM || err == -ENOSYS)
 			err = 0;
 	}
-	for (i = 0; !err && i < ARRAY_SIZE(allowed_bpf); i++)
+	for (i = 0; !err && i < nr_bpf; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-				       SCMP_A0_32(SCMP_CMP_EQ, allowed_bpf[i]));
+				       SCMP_A0_32(SCMP_CMP_EQ, bpf[i]));
 	/* malloc() maps and protects memory, never to be executed. */
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -193,6 +242,43 @@ static int seccomp_restrict(void)
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				       SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return err;
+}
+
+static int seccomp_restrict(void)
+{
+	scmp_filter_ctx filter = seccomp_begin();
+	int err;
+
+	if (!filter)
+		return -ENOMEM;
+	err = seccomp_allow(filter, allowed, ARRAY_SIZE(allowed), allowed_bpf,
+			    ARRAY_SIZE(allowed_bpf));
+	if (!err)
+		err = seccomp_load(filter);
+	seccomp_release(filter);
+	return err;
+}
+
+static int seccomp_restrict_tracing(int socket)
+{
+	const int writes[] = {SCMP_SYS(write), SCMP_SYS(sendto)};
+	const int targets[] = {STDERR_FILENO, socket};
+	scmp_filter_ctx filter = seccomp_begin();
+	size_t i, j;
+	int err;
+
+	if (!filter)
+		return -ENOMEM;
+	err = seccomp_allow(filter, tracing_allowed, ARRAY_SIZE(tracing_allowed),
+			    tracing_allowed_bpf, ARRAY_SIZE(tracing_allowed_bpf));
+	for (i = 0; i < ARRAY_SIZE(writes); i++)
+		for (j = 0; !err && j < ARRAY_SIZE(targets); j++)
+			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, writes[i], 1,
+					       SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)targets[j]));
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fadvise64), 1,
+				       SCMP_A3_32(SCMP_CMP_EQ, POSIX_FADV_NORMAL));
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
@@ -207,7 +293,7 @@ int privileges_drop(const char *pin_dir, const char *state_dir, const char **why
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	*why = "capabilities";
-	err = capabilities_drop();
+	err = capabilities_drop(0);
 	if (err)
 		return err;
 	*why = "Landlock";
@@ -216,6 +302,25 @@ int privileges_drop(const char *pin_dir, const char *state_dir, const char **why
 		return err;
 	*why = "seccomp";
 	err = seccomp_restrict();
+	if (err)
+		return err;
+	*why = NULL;
+	return 0;
+}
+
+int privileges_keep_tracing(int socket, const char **why)
+{
+	int err;
+
+	*why = "no_new_privs";
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	*why = "capabilities";
+	err = capabilities_drop(1U << CAP_SYS_PTRACE);
+	if (err)
+		return err;
+	*why = "seccomp";
+	err = seccomp_restrict_tracing(socket);
 	if (err)
 		return err;
 	*why = NULL;

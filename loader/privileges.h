@@ -11,4 +11,13 @@
  */
 int privileges_drop(const char *pin_dir, const char *state_dir, const char **why);
 
+/*
+ * The same for the process that re-arms open files (follower.h): CAP_SYS_PTRACE, if it was there,
+ * is all that is left, and a seccomp list without open(2), without any call that reads or writes
+ * another process, and with posix_fadvise() for one advice alone. No Landlock: a process in a
+ * domain of its own may not have descriptors of those outside.
+ * @socket: to the helper; beside standard error all that may be written to
+ */
+int privileges_keep_tracing(int socket, const char **why);
+
 #endif

@@ -8,6 +8,7 @@
 #include "apply.h"
 #include "model_file.h"
 #include "names.h"
+#include "open_files.h"
 #include "start.h"
 #include "state.h"
 #include "weights.h"
@@ -33,6 +34,8 @@ static int check_sources(const struct model *model, bool chosen, const struct lo
 		return fail(status_of(err), "%s", fault.text);
 	if (!loaded->readahead_object)
 		say("block layer only: %s", loaded->why_not.text);
+	if (*loaded->why_no_open_files.text)
+		say("open files keep the readahead they have: %s", loaded->why_no_open_files.text);
 	if (err)
 		say("nothing will be decided: %s", fault.text);
 	return 0;
@@ -93,6 +96,7 @@ int start_restore(FILE *report, bool force)
 			why);
 	} else {
 		err = restore_originals(&maps, report);
+		open_files_return_all(cli.pin_dir, &maps, report);
 		if (err < 0)
 			status = fail(EXIT_FAILURE, "cannot restore the original values: %s",
 				      strerror(-err));

@@ -4,6 +4,8 @@
 # bpfaheadd running; then a retrained model the same way while I/O runs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/holders.sh
+. "$(dirname "$0")/../holders.sh"
 need fio jq dd bpftool xxd
 cd "$TOP" || exit 1
 PATH=$TOP/build:$PATH
@@ -52,15 +54,21 @@ ours() {
 commands=$("$BPFAHEAD" probe --json | jq -r '.commands[]')
 like "$commands" 'bpftool prog loadall .*readahead.bpf.o' 'probe prints the commands'
 random_disk 192
+need_holders
 
 # try WHAT BPFTOOL EXTRA
 try() {
 	ok "$1: the commands of probe load everything" deploy "$2" "$3"
 	ok "$1: configuration by bpftool" list_only
 	ok "$1: the helper starts" start_helper
-	is "$(ours)" bpfaheadd "$1: no other process of ours runs"
+	is "$(ours | sort | paste -sd' ')" 'bpfahead-files bpfaheadd' \
+		"$1: no other process of ours runs but the helper's for open files"
+	start_hold "open-before-$1"
 	random_load
 	ok "$1: mmap random load is decided upon" wait_for 15 settled 192
+	ID=$(bdi_id)
+	ok "$1: a file that was open before has the value, too" files_have "$(read_kb)" \
+		"open-before-$1"
 }
 
 try attach bpftool ''
