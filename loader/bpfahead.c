@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{"config", cmd_config, "show or set windows, limits, policy and mode"},
 	{"record", cmd_record, "write every window's features to a CSV file, for training"},
 	{"probe", cmd_probe, "what this kernel offers and lacks"},
+	{"report", cmd_report, "draw what was recorded, as one page of HTML"},
 	{"restore", cmd_restore, "write the original values back after a crash"},
 	{0},
 };

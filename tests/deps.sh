@@ -9,8 +9,10 @@ set -euo pipefail
 # The names are Debian's and Ubuntu's; one line per group.
 run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-dev
 	libcjson-dev mount'
-# The first four: exchange of models as ONNX, and files of it to test with.
+# The first four: exchange of models as ONNX, and files of it to test with. Then a browser for the
+# report, and a FUSE file system.
 test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
+	fonts-dejavu-core bindfs
 	libcmocka-dev libxml2-utils perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
 bench="e2fsprogs fio jq perl procps util-linux xxd"
 # The programs whose readahead the proof measures (make bench-effect).
@@ -43,11 +45,17 @@ if [ -r /etc/os-release ]; then
 fi
 
 case " $distribution $like " in
-*' ubuntu '*) bpftool=linux-tools-generic ;; # no package of its own before 24.10
-*) bpftool=bpftool ;;
+*' ubuntu '*)
+	bpftool=linux-tools-generic # no package of its own before 24.10
+	browser=                    # a snap there; tests/e2e/report.t does without
+	;;
+*)
+	bpftool=bpftool
+	browser=chromium
+	;;
 esac
 run+=" $bpftool" # links the BPF objects, too
-test+=" $run"
+test+=" $run $browser"
 bench+=" $run"
 effect+=" $bench"
 
