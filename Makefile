@@ -73,7 +73,7 @@ BPF_CFLAGS := -g $(BPF_OPT) -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-param
 	-I$(SYSROOT)/usr/include$(MULTIARCH:%=/%) -I.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-HELPER_LIBS := -lbpf -lelf -lz -lseccomp
+HELPER_LIBS := -lbpf -lelf -lz -lseccomp -linih
 CLI_LIBS := $(HELPER_LIBS) -lcjson -lm
 # ONNX is there if what it takes to build it is; else the commands that need it say so.
 ONNX_PROTO := /usr/include/onnx/onnx.proto
@@ -406,7 +406,7 @@ $(B)/helper/%.o: %.c | $(DIRS)
 	$(Q)$(CC) $(C_ALL) -Os -ffunction-sections -fdata-sections \
 		-DBPFAHEAD_VERSION='"$(VERSION)"' -c $< -o $@
 
-HELPER_LIB_C := $(filter-out loader/cmd_%.c loader/cli.c loader/start.c loader/load.c,$(LOADER_LIB_C))
+HELPER_LIB_C := $(filter-out loader/cmd_%.c loader/calibrate%.c loader/cli.c loader/start.c loader/load.c,$(LOADER_LIB_C))
 $(B)/helper/libhelper.a: $(call to,helper,$(HELPER_LIB_C))
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "../loader/markup.h"
 #include "curve.h"
 #include "output.h"
 

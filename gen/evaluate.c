@@ -5,6 +5,7 @@
 
 #include "../bpf/mlp.h"
 #include "../loader/defaults.h"
+#include "../loader/markup.h"
 #include "../loader/names.h"
 #include "evaluate.h"
 #include "output.h"

@@ -149,13 +149,3 @@ int output_write_bytes(const char *path, const void *bytes, size_t size, struct 
 {
 	return write_file(path, false, bytes, size, why);
 }
-
-void print_escaped(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		if (strchr("<>&\"'", *text) || (unsigned char)*text < ' ')
-			fprintf(out, "&#%d;", (unsigned char)*text < ' ' ? ' ' : *text);
-		else
-			fputc(*text, out);
-	}
-}

@@ -41,7 +41,4 @@ int output_write(const char *path, void (*print)(FILE *out, const void *what), c
 /* The same with bytes, never gzipped. */
 int output_write_bytes(const char *path, const void *bytes, size_t size, struct fault *why);
 
-/* Text inside XML: what it reserves as character references. */
-void print_escaped(FILE *out, const char *text);
-
 #endif

@@ -140,8 +140,7 @@ static int take_name(const char *from, char name[BDI_NAME_LEN])
 	return 0;
 }
 
-/* "8:1" and nothing behind it. 0 or -EINVAL. */
-static int parse_dev(const char *text, unsigned int *major_nr, unsigned int *minor_nr)
+int bdi_parse_dev(const char *text, unsigned int *major_nr, unsigned int *minor_nr)
 {
 	unsigned long a, b;
 	char *end;
@@ -178,7 +177,7 @@ static int read_dev(const char *path, unsigned int *major_nr, unsigned int *mino
 		return (int)n;
 	text[n] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	return parse_dev(text, major_nr, minor_nr);
+	return bdi_parse_dev(text, major_nr, minor_nr);
 }
 
 /* The bdi of a block device: a partition's is that of the whole disk. 0, -ENODEV, -errno. */
@@ -202,11 +201,6 @@ static int disk_bdi(unsigned int major_nr, unsigned int minor_nr, char name[BDI_
 	return take_name(dev, name);
 }
 
-struct mount {
-	unsigned int major_nr, minor_nr;
-	char *point, *fstype, *source;
-};
-
 /* Undoes "\040" and its like in place. */
 static void unescape(char *text)
 {
@@ -226,18 +220,22 @@ static void unescape(char *text)
 }
 
 /* "36 35 98:0 /root /point opts [tag]... - fstype source super": false if it is not that. */
-static bool parse_mount(char *line, struct mount *m)
+static bool parse_mount(char *line, struct bdi_mount *m)
 {
 	char *field, *save = NULL, *dev = NULL;
 	int i;
 
-	m->point = m->fstype = m->source = NULL;
+	memset(m, 0, sizeof(*m));
 	for (i = 0, field = strtok_r(line, " \n", &save); field;
 	     i++, field = strtok_r(NULL, " \n", &save)) {
-		if (i == 2)
+		if (i == 0)
+			m->id = strtoull(field, NULL, 10);
+		else if (i == 2)
 			dev = field;
 		else if (i == 4)
 			m->point = field;
+		else if (i == 5)
+			m->options = field;
 		else if (i >= 6 && !strcmp(field, "-"))
 			break;
 	}
@@ -249,11 +247,11 @@ static bool parse_mount(char *line, struct mount *m)
 		return false;
 	unescape(m->point);
 	unescape(m->source);
-	return !parse_dev(dev, &m->major_nr, &m->minor_nr);
+	return !bdi_parse_dev(dev, &m->major_nr, &m->minor_nr);
 }
 
 /* Does the btrfs file system of this sysfs directory use the block device @rdev? */
-static bool btrfs_has_device(const char *uuid, dev_t rdev)
+bool bdi_btrfs_has_device(const char *uuid, dev_t rdev)
 {
 	unsigned int major_nr = 0, minor_nr = 0;
 	char path[PATH_MAX];
@@ -297,7 +295,7 @@ static int btrfs_bdi(const char *source, char name[BDI_NAME_LEN])
 	if (!dir)
 		return -ENODEV;
 	while (err == -ENODEV && (d = readdir(dir))) {
-		if (d->d_name[0] == '.' || !btrfs_has_device(d->d_name, st.st_rdev))
+		if (d->d_name[0] == '.' || !bdi_btrfs_has_device(d->d_name, st.st_rdev))
 			continue;
 		if (path_format(path, "%s/fs/btrfs/%s/bdi", bdi_sysfs_dir, d->d_name)) {
 			err = -ENAMETOOLONG;
@@ -314,7 +312,7 @@ static int btrfs_bdi(const char *source, char name[BDI_NAME_LEN])
 	return err;
 }
 
-static int mount_bdi(const struct mount *m, char name[BDI_NAME_LEN])
+int bdi_of_mount(const struct bdi_mount *m, char name[BDI_NAME_LEN])
 {
 	char dev[48];
 
@@ -332,16 +330,40 @@ static int mount_bdi(const struct mount *m, char name[BDI_NAME_LEN])
 	return take_name(dev, name) ? -EOPNOTSUPP : 0;
 }
 
-/* Calls fn for each mount until it returns non-zero, which is returned; or -errno. */
-static int each_mount(int (*fn)(const struct mount *, void *), void *arg)
+static int kept_mounts = -1;
+
+void bdi_keep_mounts(void)
+{
+	if (kept_mounts < 0)
+		kept_mounts = open(bdi_mountinfo, O_RDONLY | O_CLOEXEC);
+}
+
+static FILE *open_mounts(void)
+{
+	FILE *f;
+	int fd;
+
+	if (kept_mounts < 0)
+		return fopen(bdi_mountinfo, "re");
+	/* Read from its begin, it tells of the mounts of now. */
+	fd = fcntl(kept_mounts, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return NULL;
+	f = lseek(fd, 0, SEEK_SET) ? NULL : fdopen(fd, "r");
+	if (!f)
+		close(fd);
+	return f;
+}
+
+int bdi_each_mount(int (*fn)(const struct bdi_mount *, void *), void *arg)
 {
 	char *line = NULL;
 	size_t room = 0;
-	struct mount m;
+	struct bdi_mount m;
 	int err = 0;
 	FILE *f;
 
-	f = fopen(bdi_mountinfo, "re");
+	f = open_mounts();
 	if (!f)
 		return -errno;
 	errno = 0;
@@ -362,13 +384,13 @@ struct find_mount {
 	int err;
 };
 
-static int match_mount(const struct mount *m, void *arg)
+static int match_mount(const struct bdi_mount *m, void *arg)
 {
 	struct find_mount *find = arg;
 
 	/* The last of several on one point covers the others: go on. */
 	if (!strcmp(m->point, find->point))
-		find->err = mount_bdi(m, find->name);
+		find->err = bdi_of_mount(m, find->name);
 	return 0;
 }
 
@@ -381,7 +403,7 @@ static int mount_point_bdi(const char *directory, char name[BDI_NAME_LEN])
 	if (!realpath(directory, point))
 		return errno == ENOENT ? -ENODEV : -errno;
 	find.point = point;
-	err = each_mount(match_mount, &find);
+	err = bdi_each_mount(match_mount, &find);
 	if (err)
 		return err;
 	if (!find.err)
@@ -405,7 +427,7 @@ int bdi_resolve(const char *device, char name[BDI_NAME_LEN])
 	}
 	if (!take_name(device, name))
 		return 0;
-	if (!parse_dev(device, &major_nr, &minor_nr))
+	if (!bdi_parse_dev(device, &major_nr, &minor_nr))
 		return disk_bdi(major_nr, minor_nr, name);
 	if (!*device || device[0] == '.')
 		return -ENODEV;
@@ -422,13 +444,13 @@ struct collect {
 	size_t count, max;
 };
 
-static int collect_mount(const struct mount *m, void *arg)
+static int collect_mount(const struct bdi_mount *m, void *arg)
 {
 	struct collect *c = arg;
 	char name[BDI_NAME_LEN];
 	size_t i;
 
-	if (mount_bdi(m, name))
+	if (bdi_of_mount(m, name))
 		return 0; /* no bdi: proc, tmpfs, overlay */
 	for (i = 0; i < c->count; i++) {
 		if (!strcmp(c->names[i], name))
@@ -444,8 +466,29 @@ int bdi_mounted(char (*names)[BDI_NAME_LEN], size_t max)
 	struct collect c = {.names = names, .max = max};
 	int err;
 
-	err = each_mount(collect_mount, &c);
+	err = bdi_each_mount(collect_mount, &c);
 	return err ? err : (int)c.count;
+}
+
+struct of_name {
+	const char *name;
+	int (*fn)(const struct bdi_mount *, void *);
+	void *arg;
+};
+
+static int pass_on(const struct bdi_mount *m, void *arg)
+{
+	const struct of_name *of = arg;
+	char name[BDI_NAME_LEN];
+
+	return bdi_of_mount(m, name) || strcmp(name, of->name) != 0 ? 0 : of->fn(m, of->arg);
+}
+
+int bdi_each_mount_of(const char *name, int (*fn)(const struct bdi_mount *, void *), void *arg)
+{
+	struct of_name of = {.name = name, .fn = fn, .arg = arg};
+
+	return bdi_each_mount(pass_on, &of);
 }
 
 struct find_point {
@@ -454,12 +497,12 @@ struct find_point {
 	size_t size;
 };
 
-static int first_mount_of(const struct mount *m, void *arg)
+static int first_mount_of(const struct bdi_mount *m, void *arg)
 {
 	struct find_point *find = arg;
 	char name[BDI_NAME_LEN];
 
-	if (mount_bdi(m, name) || strcmp(name, find->name) != 0)
+	if (bdi_of_mount(m, name) || strcmp(name, find->name) != 0)
 		return 0;
 	snprintf(find->buffer, find->size, "%s (%s)", name, m->point);
 	return 1;
@@ -473,7 +516,7 @@ void bdi_display_name(const char *name, char *buffer, size_t size)
 	ssize_t n;
 
 	snprintf(buffer, size, "%.*s", BDI_NAME_LEN - 1, name);
-	if (!parse_dev(name, &major_nr, &minor_nr) && major_nr) {
+	if (!bdi_parse_dev(name, &major_nr, &minor_nr) && major_nr) {
 		if (path_format(path, "%s/dev/block/%u:%u", bdi_sysfs_dir, major_nr, minor_nr))
 			return;
 		n = readlink(path, target, sizeof(target) - 1);
@@ -485,5 +528,5 @@ void bdi_display_name(const char *name, char *buffer, size_t size)
 		return;
 	}
 	/* No disk's name: the mount says more. Without /proc the bdi's own name must do. */
-	each_mount(first_mount_of, &find);
+	bdi_each_mount(first_mount_of, &find);
 }

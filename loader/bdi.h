@@ -8,7 +8,9 @@
 #ifndef BPFAHEAD_BDI_H
 #define BPFAHEAD_BDI_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "../bpf/abi.h"
 
@@ -46,10 +48,35 @@ __u64 bdi_sysfs_ino(const char *name);
  */
 int bdi_resolve(const char *device, char name[BDI_NAME_LEN]);
 
+/* "8:1" and nothing behind it. 0 or -EINVAL. */
+int bdi_parse_dev(const char *text, unsigned int *major_nr, unsigned int *minor_nr);
+
 /* Names of the bdis that mounted file systems use, each once. Returns their count or -errno. */
 int bdi_mounted(char (*names)[BDI_NAME_LEN], size_t max);
 
 /* A short name for people: "sda", "loop0", "btrfs-1 (/mnt)", else the bdi name itself. */
 void bdi_display_name(const char *name, char *buffer, size_t size);
+
+/* A line of mountinfo; strings live until the callback returns. */
+struct bdi_mount {
+	unsigned long long id; /* statx's stx_mnt_id */
+	unsigned int major_nr, minor_nr;
+	const char *options; /* of the mount: "rw,noatime" */
+	char *point, *fstype, *source;
+};
+
+/* Calls fn for each mount until it returns non-zero, which is returned; or -errno. */
+int bdi_each_mount(int (*fn)(const struct bdi_mount *, void *), void *arg);
+/* The same for mounts whose files are read through the bdi @name. */
+int bdi_each_mount_of(const char *name, int (*fn)(const struct bdi_mount *, void *), void *arg);
+
+/* 0, -ENODEV, or -EOPNOTSUPP: it has none (overlayfs, tmpfs). */
+int bdi_of_mount(const struct bdi_mount *m, char name[BDI_NAME_LEN]);
+
+/* Is the block device @rdev one of those of the btrfs file system @uuid, as sysfs writes it? */
+bool bdi_btrfs_has_device(const char *uuid, dev_t rdev);
+
+/* Keeps mountinfo open, for a process that will not be allowed to open it. */
+void bdi_keep_mounts(void);
 
 #endif

@@ -13,6 +13,8 @@ static const struct command commands[] = {
 	{"weights", cmd_weights, "show, verify, push, shadow, promote or rollback a model"},
 	{"status", cmd_status, "what it sees, decides and has set, device by device"},
 	{"config", cmd_config, "show or set windows, limits, policy and mode"},
+	{"calibrate", cmd_calibrate,
+	 "measure a device at each readahead and give it its own policy"},
 	{"record", cmd_record, "write every window's features to a CSV file, for training"},
 	{"probe", cmd_probe, "what this kernel offers and lacks"},
 	{"report", cmd_report, "draw what was recorded, as one page of HTML"},

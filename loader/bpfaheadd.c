@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "apply.h"
+#include "device_rows.h"
 #include "follower.h"
 #include "history.h"
 #include "maps.h"
@@ -151,6 +152,12 @@ static void report(const struct event *e, const struct apply_report *r, void *ar
 	    "%s", line);
 }
 
+static void say_row(bool trouble, const char *line, void *arg)
+{
+	(void)arg;
+	say(trouble ? LEVEL_WARNING : LEVEL_INFO, "%s", line);
+}
+
 static void say_counts(const struct applier *a)
 {
 	const unsigned long *counts = applier_counts(a);
@@ -261,6 +268,7 @@ static void run_before_readers(void)
 static int run(const struct maps *maps, const struct arguments *arguments)
 {
 	const char *pin_dir = arguments->pin_dir, *state_dir = arguments->state_dir;
+	struct device_rows rows = {.maps = maps, .say = say_row};
 	struct history *history = NULL;
 	struct follower *follower = NULL;
 	struct applier *a = NULL;
@@ -302,6 +310,12 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 		state_dir = NULL;
 	} else {
 		history = open_history(arguments);
+	}
+	rows.state_dir = state_dir;
+	err = device_rows_listen(&rows, a);
+	if (err) {
+		say(LEVEL_ERROR, "calibrated policies: %s", strerror(-err));
+		goto out;
 	}
 	err = history_follow(history, a);
 	if (err) {

@@ -125,6 +125,7 @@ int cmd_attach(int argc, char **argv);
 int cmd_weights(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_report(int argc, char **argv);

@@ -12,6 +12,7 @@
 
 #include "apply.h"
 #include "bdi.h"
+#include "device_rows.h"
 #include "follower.h"
 #include "history.h"
 #include "load.h"
@@ -282,8 +283,16 @@ static void say_follower(int level, const char *line)
 		say("%s", line);
 }
 
+static void say_row(bool trouble, const char *line, void *arg)
+{
+	(void)trouble;
+	(void)arg;
+	say("%s", line);
+}
+
 static int apply_until_signal(struct run *run, int signals)
 {
+	struct device_rows rows = {.state_dir = cli.state_dir, .say = say_row};
 	struct history *history = NULL;
 	struct follower *follower = NULL;
 	struct applier *applier;
@@ -304,7 +313,10 @@ static int apply_until_signal(struct run *run, int signals)
 		goto close;
 	}
 	history = open_history(run);
-	err = history_follow(history, applier);
+	rows.maps = &maps;
+	err = device_rows_listen(&rows, applier);
+	if (!err)
+		err = history_follow(history, applier);
 	history_mark(history, HISTORY_STARTED);
 	if (!err && follower)
 		err = follower_listen(follower, applier);

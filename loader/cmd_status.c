@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "bdi.h"
+#include "device_rows.h"
 #include "load.h"
 #include "model_file.h"
 #include "names.h"
@@ -250,6 +251,41 @@ static void add_applied(cJSON *object, const struct status *s, const struct bdi_
 	cJSON_AddStringToObject(object, "applied", applied_text(applied.status));
 }
 
+static const char *origin_text(enum row_origin origin)
+{
+	switch (origin) {
+	case ROW_DEFAULT:
+		return "default";
+	case ROW_BY_HAND:
+		return "by-hand";
+	case ROW_CALIBRATED:
+		return "calibrated";
+	}
+	return "?";
+}
+
+/* "policy": whose row it is, "calibrated": when, whether in force or not, "policy_differs". */
+static void add_policy(cJSON *object, const struct status *s, const struct bdi_state *b)
+{
+	struct device_row stored;
+	cJSON *list;
+	__u32 differs;
+	unsigned int id;
+
+	cJSON_AddStringToObject(
+		object, "policy",
+		origin_text(device_row_origin(&s->maps, cli.state_dir, b, &stored, &differs)));
+	if (!stored.classes) {
+		cJSON_AddNullToObject(object, "calibrated");
+		return;
+	}
+	cJSON_AddStringToObject(object, "calibrated", stored.date);
+	list = cJSON_AddArrayToObject(object, "policy_differs");
+	for (id = 0; id < NR_CLASSES; id++)
+		if (differs & 1U << id)
+			cJSON_AddItemToArray(list, cJSON_CreateString(class_name(id)));
+}
+
 static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
 {
 	cJSON *object = cJSON_CreateObject(), *counts;
@@ -271,6 +307,7 @@ static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
 	add_class(object, "hop_class", b->hop_class);
 	add_class(object, "shadow_class", b->shadow_class);
 	add_applied(object, s, b);
+	add_policy(object, s, b);
 	cJSON_AddNumberToObject(object, "margin", q16_decimal(b->margin));
 	cJSON_AddItemToObject(object, "logits", logits_json(b));
 	cJSON_AddNumberToObject(object, "window_age_s", window_age(s, b));
@@ -446,6 +483,36 @@ static void print_values(const struct status *s, const struct bdi_state *b)
 		printf(", %s", applied_text(applied.status));
 }
 
+static void print_policy(const struct status *s, const struct bdi_state *b)
+{
+	struct device_row stored;
+	const char *comma = "";
+	__u32 differs;
+	unsigned int id;
+
+	switch (device_row_origin(&s->maps, cli.state_dir, b, &stored, &differs)) {
+	case ROW_DEFAULT:
+		if (!stored.classes)
+			return;
+		printf("  %-9sthe default; calibrated on %s, which is not in force\n", "policy",
+		       stored.date);
+		return;
+	case ROW_BY_HAND:
+		printf("  %-9sset by hand, or learned\n", "policy");
+		return;
+	case ROW_CALIBRATED:
+		break;
+	}
+	printf("  %-9scalibrated on %s", "policy", stored.date);
+	for (id = 0; id < NR_CLASSES; id++) {
+		if (!(differs & 1U << id))
+			continue;
+		printf("%s%s", *comma ? comma : ", changed since: ", class_name(id));
+		comma = ", ";
+	}
+	putchar('\n');
+}
+
 static void print_window(const struct status *s, const struct bdi_state *b)
 {
 	if (!b->evaluated_ns) {
@@ -513,6 +580,7 @@ static void print_bdi(const struct status *s, const struct bdi_state *b)
 	printf("  %-9s%s, seen by %s%s\n", "bdi", b->name,
 	       source_names(b->sources, source, sizeof(source)),
 	       b->flags & BDI_ELIGIBLE ? "" : "; out of scope: nothing is decided for it");
+	print_policy(s, b);
 	print_window(s, b);
 	print_logits(b);
 	print_features(b);

@@ -26,6 +26,8 @@
 
 /* Every bdi lives here: bdi_register() in mm/backing-dev.c gives it no parent device. */
 #define BDI_DEVICES "/sys/devices/virtual/bdi"
+#define SYSFS_DEVICES "/sys/devices"
+#define SYSFS_BTRFS "/sys/fs/btrfs"
 
 /*
  * Empties every set, but for the capabilities in @keep among those held. By the system call:
@@ -97,6 +99,12 @@ static int landlock_restrict(const char *pin_dir, const char *state_dir)
 				     LANDLOCK_ACCESS_FS_READ_DIR);
 	if (!err)
 		err = landlock_allow(ruleset, pin_dir,
+				     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+	/* What a device is known by (device_rows.c): attributes of disks, UUIDs of btrfs. */
+	if (!err)
+		err = landlock_allow(ruleset, SYSFS_DEVICES, LANDLOCK_ACCESS_FS_READ_FILE);
+	if (!err)
+		err = landlock_allow(ruleset, SYSFS_BTRFS,
 				     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
 	/* A file there is replaced by renaming a new one. */
 	if (!err && state_dir)

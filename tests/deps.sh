@@ -8,7 +8,7 @@ set -euo pipefail
 
 # The names are Debian's and Ubuntu's; one line per group.
 run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-dev
-	libcjson-dev mount'
+	libcjson-dev libinih-dev mount'
 # The first four: exchange of models as ONNX, and files of it to test with. Then a browser for the
 # report, and a FUSE file system.
 test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler

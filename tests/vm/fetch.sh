@@ -16,13 +16,13 @@ VM_CACHE=${VM_CACHE:-build/vm}
 # What the suites call in the guest, by what it is there for.
 packages='bash busybox-static coreutils mawk sed grep findutils diffutils util-linux util-linux-extra mount procps
 	kmod udev perl jq xxd iproute2 hostname gzip
-	libbpf1 libelf1 zlib1g libseccomp2 libcjson1 libcmocka0 libprotobuf-c1 bpftool
+	libbpf1 libelf1 zlib1g libseccomp2 libcjson1 libinih1 libcmocka0 libprotobuf-c1 bpftool
 	fio fdisk parted e2fsprogs xfsprogs btrfs-progs
 	dmsetup lvm2 mdadm cryptsetup-bin multipath-tools nvme-cli
 	nfs-kernel-server nfs-common rpcbind fuse3 bindfs kpartx'
 
 # What the tree is built with, as tests/deps.sh installs it for this host.
-libraries='libc6-dev libbpf-dev libelf-dev zlib1g-dev libseccomp-dev libcjson-dev libprotobuf-c-dev libcmocka-dev'
+libraries='libc6-dev libbpf-dev libelf-dev zlib1g-dev libseccomp-dev libcjson-dev libinih-dev libprotobuf-c-dev libcmocka-dev'
 
 die() {
 	echo "fetch.sh: $*" >&2

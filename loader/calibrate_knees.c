@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From figures to a policy row. Pure: no file, no clock. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calibrate.h"
+#include "defaults.h"
+
+#define X(kb) kb,
+const unsigned int calibrate_ladder[CALIBRATE_VALUES] = {CALIBRATE_LADDER_LIST(X)};
+#undef X
+
+const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = {
+#define X(id, pattern_name, run, read, words)       \
+	[CALIBRATE_##id] = {.name = (pattern_name), \
+			    .text = (words),        \
+			    .run_bytes = (run),     \
+			    .read_bytes = (read)},
+	CALIBRATE_PATTERN_LIST(X)
+#undef X
+};
+
+#define KNEE_SHARE 0.97     /* of the best rate is as good as the best */
+#define NOISE_LEAST 0.02    /* differences below this are no differences */
+#define NOISE_MOST 0.10     /* however noisy the device: a tenth counts */
+#define HARM_LEAST 0.10     /* of the rate, to go against the administrator's value */
+#define HARM_NOISES 3       /* as many times the noise, if that is more */
+#define FLAT_VALUES 3       /* neighbours within NOISE_LEAST: the curve is flat */
+#define FALLEN_SHARE 0.4    /* of the best, twice in a row: it has fallen */
+#define CONTENDER_LOSS 0.25 /* beside the best at most: noise could still hide the best here */
+#define CONTENDER_NOISES 3  /* as many times the noise, if that is more */
+#define CONTENDER_LOSS_MOST 0.6
+#define AMPLIFICATION_SANE 2. /* a scan that reads more than that is none */
+
+/*
+ * At 64 KB objects of 16 KB would hide themselves, and their class would take turns with `pages`
+ * (loader/defaults.h).
+ */
+#define OBJECTS_MOST_KB 32
+/*
+ * A read-around of one page (4 KB) brings nothing that could tell an object from a page: at that
+ * value an object reader would be taken for a page reader for ever.
+ */
+#define PAGES_LEAST_KB 16
+
+static bool has_figure(const struct calibrate_cell *cell)
+{
+	return cell->repeats && cell->typical > 0;
+}
+
+void calibrate_add(struct calibrate_result *r, enum calibrate_pattern pattern, unsigned int value,
+		   double bytes_per_s, double amplification)
+{
+	struct calibrate_cell *cell = &r->cell[pattern][value];
+
+	if (cell->repeats == CALIBRATE_REPEATS_MAX || !isfinite(bytes_per_s) || bytes_per_s <= 0)
+		return;
+	/* The mean of all repeats: a count of bytes has hardly any noise. */
+	cell->amplification =
+		(cell->amplification * cell->repeats + amplification) / (cell->repeats + 1);
+	cell->rate[cell->repeats++] = bytes_per_s;
+	cell->gap = GAP_NONE;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts them, too. */
+static double quantile_of(double *values, unsigned int n, double share)
+{
+	double at = share * (n - 1);
+	unsigned int below = (unsigned int)at;
+
+	qsort(values, n, sizeof(*values), by_size);
+	if (below + 1 >= n)
+		return values[n - 1];
+	return values[below] + (at - below) * (values[below + 1] - values[below]);
+}
+
+static void summarise_cell(struct calibrate_cell *cell)
+{
+	double sorted[CALIBRATE_REPEATS_MAX];
+
+	cell->typical = cell->spread = 0;
+	if (!cell->repeats)
+		return;
+	memcpy(sorted, cell->rate, cell->repeats * sizeof(*sorted));
+	/* Other users of the disk slow some of them down, a burst that a limit allows makes some
+	 * fast. */
+	cell->typical = quantile_of(sorted, cell->repeats, 0.5);
+	if (cell->typical > 0)
+		cell->spread = (sorted[cell->repeats - 1] - sorted[0]) / 2 / cell->typical;
+}
+
+void calibrate_summarise(struct calibrate_result *r)
+{
+	double spreads[CALIBRATE_VALUES];
+	unsigned int p, v, n;
+
+	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
+		for (v = n = 0; v < CALIBRATE_VALUES; v++) {
+			summarise_cell(&r->cell[p][v]);
+			if (r->cell[p][v].repeats > 1)
+				spreads[n++] = r->cell[p][v].spread;
+		}
+		r->noise[p] = n ? quantile_of(spreads, n, 0.5) : 0;
+	}
+}
+
+static double tolerance(double noise)
+{
+	return fmin(fmax(noise, NOISE_LEAST), NOISE_MOST);
+}
+
+static double best_rate(const struct calibrate_result *r, enum calibrate_pattern pattern)
+{
+	double best = 0;
+	unsigned int v;
+
+	for (v = 0; v < CALIBRATE_VALUES; v++)
+		best = fmax(best, r->cell[pattern][v].typical);
+	return best;
+}
+
+enum calibrate_gap calibrate_goes_on(const struct calibrate_result *r,
+				     enum calibrate_pattern pattern, unsigned int value)
+{
+	const struct calibrate_cell *cell = r->cell[pattern];
+	double best = best_rate(r, pattern), low = INFINITY, high = 0;
+	unsigned int v, n = 0, fallen = 0;
+
+	for (v = value + 1; v-- > 0 && n < FLAT_VALUES;) {
+		if (!has_figure(&cell[v]))
+			break;
+		low = fmin(low, cell[v].typical);
+		high = fmax(high, cell[v].typical);
+		fallen += n < 2 && cell[v].typical < FALLEN_SHARE * best;
+		n++;
+	}
+	if (fallen == 2)
+		return GAP_FALLING;
+	/* A scan gains by each value up to its knee and loses by none: what is flat stays flat. */
+	if (pattern == CALIBRATE_SCAN && n == FLAT_VALUES && low >= (1 - NOISE_LEAST) * best &&
+	    high - low <= NOISE_LEAST * high)
+		return GAP_FLAT;
+	return GAP_NONE;
+}
+
+bool calibrate_is_contender(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			    unsigned int value)
+{
+	double loss = fmin(fmax(CONTENDER_NOISES * r->noise[pattern], CONTENDER_LOSS),
+			   CONTENDER_LOSS_MOST);
+
+	return has_figure(&r->cell[pattern][value]) &&
+	       r->cell[pattern][value].typical >= (1 - loss) * best_rate(r, pattern);
+}
+
+int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern)
+{
+	const struct calibrate_cell *cell = r->cell[pattern];
+	double best = 0, enough;
+	unsigned int v, n = 0;
+
+	for (v = 0; v < CALIBRATE_VALUES; v++) {
+		if (!has_figure(&cell[v]) || cell[v].amplification > AMPLIFICATION_SANE)
+			continue;
+		best = fmax(best, cell[v].typical);
+		n++;
+	}
+	if (n < 2)
+		return -1; /* one point is no curve */
+	enough = best * fmin(KNEE_SHARE, 1 - tolerance(r->noise[pattern]));
+	for (v = 0; v < CALIBRATE_VALUES; v++)
+		if (has_figure(&cell[v]) && cell[v].amplification <= AMPLIFICATION_SANE &&
+		    cell[v].typical >= enough)
+			return (int)v;
+	return -1;
+}
+
+/* Geometric mean over the patterns, 0 where one of them has no figure. */
+static double joint_rate(const struct calibrate_result *r, unsigned int patterns,
+			 unsigned int value)
+{
+	double sum = 0;
+	unsigned int p, n = 0;
+
+	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
+		if (!(patterns & 1U << p))
+			continue;
+		if (!has_figure(&r->cell[p][value]))
+			return 0;
+		sum += log(r->cell[p][value].typical);
+		n++;
+	}
+	return n ? exp(sum / n) : 0;
+}
+
+int calibrate_best(const struct calibrate_result *r, unsigned int patterns, unsigned int least_kb,
+		   unsigned int most_kb)
+{
+	double rate[CALIBRATE_VALUES] = {0}, best = 0, noise = 0;
+	unsigned int p, v, n = 0;
+
+	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++)
+		if (patterns & 1U << p)
+			noise = fmax(noise, r->noise[p]);
+	for (v = 0; v < CALIBRATE_VALUES; v++) {
+		if (calibrate_ladder[v] < least_kb || calibrate_ladder[v] > most_kb)
+			continue;
+		rate[v] = joint_rate(r, patterns, v);
+		best = fmax(best, rate[v]);
+		n += rate[v] > 0;
+	}
+	if (n < 2)
+		return -1;
+	for (v = 0; v < CALIBRATE_VALUES; v++)
+		if (rate[v] > 0 && rate[v] >= best * (1 - tolerance(noise)))
+			return (int)v;
+	return -1;
+}
+
+/* --- classes ---------------------------------------------------------------------------------- */
+
+/* Rate at the value of the ladder that is nearest to @kb; 0 if there is none. */
+static double rate_near(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			unsigned int kb)
+{
+	double nearest = INFINITY, rate = 0;
+	unsigned int v;
+
+	for (v = 0; v < CALIBRATE_VALUES; v++) {
+		double distance = fabs(log2(calibrate_ladder[v]) - log2(kb));
+
+		if (has_figure(&r->cell[pattern][v]) && distance < nearest) {
+			nearest = distance;
+			rate = r->cell[pattern][v].typical;
+		}
+	}
+	return rate;
+}
+
+/* Is the administrator's value far slower than the one that was measured to be best? */
+static bool original_harms(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			   unsigned int kb, unsigned int original_kb)
+{
+	double share = 1 - fmax(HARM_LEAST, HARM_NOISES * r->noise[pattern]);
+
+	return original_kb &&
+	       rate_near(r, pattern, original_kb) < share * rate_near(r, pattern, kb);
+}
+
+static void choose(struct calibrate_choice *choice, int value, const char *why)
+{
+	if (value < 0)
+		return;
+	choice->measured = true;
+	choice->kb = calibrate_ladder[value];
+	snprintf(choice->why, sizeof(choice->why), "%s", why);
+}
+
+/* The default rule bends a measured number only where the original does no harm. */
+static void choose_clamp(struct calibrate_choice *choice, const struct calibrate_result *r,
+			 enum calibrate_pattern pattern, unsigned int original_kb)
+{
+	bool bends =
+		original_kb && ((choice->clamp == CLAMP_NEVER_LOWER && original_kb > choice->kb) ||
+				(choice->clamp == CLAMP_NEVER_RAISE && original_kb < choice->kb));
+	size_t used = strlen(choice->why);
+
+	if (!choice->measured || !bends || !original_harms(r, pattern, choice->kb, original_kb))
+		return;
+	choice->clamp = CLAMP_NONE;
+	snprintf(choice->why + used, sizeof(choice->why) - used, "; the original %u KB costs",
+		 original_kb);
+}
+
+bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb,
+		      struct calibrate_choice choice[NR_CLASSES])
+{
+	int scan = calibrate_knee(r, CALIBRATE_SCAN), files = calibrate_knee(r, CALIBRATE_FILES);
+	struct calibrate_choice *mixed = &choice[CLASS_MIXED];
+	unsigned int standard_mixed;
+	bool any = false;
+	unsigned int id;
+
+	memset(choice, 0, NR_CLASSES * sizeof(*choice));
+#define X(class, row_kb, rule)                             \
+	choice[CLASS_##class] = (struct calibrate_choice){ \
+		.kb = (row_kb), .clamp = (rule), .why = "not measured: the default"};
+	DEFAULT_POLICY_LIST(X)
+#undef X
+	snprintf(choice[CLASS_RANDOM].why, sizeof(choice[CLASS_RANDOM].why),
+		 "the default: readahead does nothing for it");
+	standard_mixed = mixed->kb;
+	choose(&choice[CLASS_SEQUENTIAL], scan, "knee of the scan");
+	choose(mixed, scan, "knee of the scan");
+	if (mixed->measured && mixed->kb < standard_mixed) {
+		/* Beside other readers a scan is served in proportion to what it asks for at once.
+		 */
+		mixed->kb = standard_mixed;
+		snprintf(mixed->why, sizeof(mixed->why),
+			 "the default, above the knee of the scan: see docs/calibration.md");
+	}
+	if (files >= 0)
+		choose(&choice[CLASS_SMALL_FILES], files, "knee of small files");
+	else
+		choose(&choice[CLASS_SMALL_FILES], scan, "knee of the scan");
+	choose(&choice[CLASS_SHORT_RUNS],
+	       calibrate_best(r, 1U << CALIBRATE_RUN_64K, PAGES_LEAST_KB, RA_KB_HARD_MAX),
+	       "best for runs of 64 KB");
+	choose(&choice[CLASS_LONG_RUNS],
+	       calibrate_best(r, 1U << CALIBRATE_RUN_256K | 1U << CALIBRATE_RUN_1M, PAGES_LEAST_KB,
+			      RA_KB_HARD_MAX),
+	       "best for runs of 256 KB and 1 MB");
+	choose(&choice[CLASS_OBJECTS],
+	       calibrate_best(r, 1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K,
+			      PAGES_LEAST_KB, OBJECTS_MOST_KB),
+	       "best for 16 and 64 KB, up to 32 that hide none");
+	choose(&choice[CLASS_PAGES],
+	       calibrate_best(r, 1U << CALIBRATE_PAGE, PAGES_LEAST_KB, RA_KB_HARD_MAX),
+	       "best for pages, from 16 that show objects");
+	choose_clamp(&choice[CLASS_SEQUENTIAL], r, CALIBRATE_SCAN, original_kb);
+	choose_clamp(&choice[CLASS_SMALL_FILES], r, files >= 0 ? CALIBRATE_FILES : CALIBRATE_SCAN,
+		     original_kb);
+	choose_clamp(&choice[CLASS_OBJECTS], r, CALIBRATE_OBJECT_64K, original_kb);
+	choose_clamp(&choice[CLASS_PAGES], r, CALIBRATE_PAGE, original_kb);
+	for (id = 0; id < NR_CLASSES; id++)
+		any |= choice[id].measured;
+	return any;
+}

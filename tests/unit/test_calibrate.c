@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From curves to a policy row: planted curves whose answer is known. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "loader/calibrate.h"
+
+/* 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096 */
+enum { AT_4, AT_16, AT_32, AT_64, AT_128, AT_256, AT_512, AT_1024, AT_2048, AT_4096 };
+
+#define NONE 0.0 /* not measured */
+
+/* One figure of each value, in MB/s. */
+static void plant(struct calibrate_result *r, enum calibrate_pattern pattern,
+		  const double mb_per_s[CALIBRATE_VALUES], double amplification)
+{
+	unsigned int v;
+
+	for (v = 0; v < CALIBRATE_VALUES; v++)
+		if (mb_per_s[v] > 0)
+			calibrate_add(r, pattern, v, mb_per_s[v] * 1e6, amplification);
+	calibrate_summarise(r);
+}
+
+static int kb_of(int value)
+{
+	return value < 0 ? value : (int)calibrate_ladder[value];
+}
+
+/* A cloud disk of 3,000 reads and 125 MB a second: flat from 64 KB on. */
+static const double cloud_scan[] = {NONE, 49, 98, 124.7, 124.7, 124.7, 124.6, 124.4, 124, 123.4};
+/* A hard disk of 120 reads and 150 MB a second. */
+static const double hdd_scan[] = {NONE, 2, 4, 7.8, 15.5, 30.7, 61, 122.5, 123.5, 124};
+static const double falling[] = {12.9, 12.6, 11.5, 8.7, 4.3, 2.1, 1, 0.5, 0.2, 0.1};
+static const double hump[] = {NONE, 27.7, 29, 30.9, 39.9, 40, 37, 34.6, 30, 28.9};
+
+static void test_knee_of_planted_curves(void **state)
+{
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_SCAN, cloud_scan, 1);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 64);
+	memset(&r, 0, sizeof(r));
+	plant(&r, CALIBRATE_SCAN, hdd_scan, 1);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 1024);
+}
+
+static void test_knee_is_97_percent(void **state)
+{
+	static const double just[] = {NONE, 97, 100}, below[] = {NONE, 96.9, 100};
+	double curve[CALIBRATE_VALUES] = {0};
+	struct calibrate_result r = {0};
+
+	(void)state;
+	memcpy(curve, just, sizeof(just));
+	plant(&r, CALIBRATE_SCAN, curve, 1);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 16);
+	memset(&r, 0, sizeof(r));
+	memcpy(curve, below, sizeof(below));
+	plant(&r, CALIBRATE_SCAN, curve, 1);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 32);
+}
+
+static void test_flat_takes_the_least(void **state)
+{
+	struct calibrate_result r = {0};
+	double flat[CALIBRATE_VALUES];
+	unsigned int v;
+
+	(void)state;
+	for (v = 0; v < CALIBRATE_VALUES; v++)
+		flat[v] = 100 + v * 0.1;
+	plant(&r, CALIBRATE_SCAN, flat, 1);
+	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN), AT_4);
+	plant(&r, CALIBRATE_RUN_64K, flat, 1);
+	assert_int_equal(kb_of(calibrate_best(&r, 1U << CALIBRATE_RUN_64K, 16, 65536)), 16);
+}
+
+static void test_one_point_or_none_is_no_curve(void **state)
+{
+	struct calibrate_result r = {0};
+	struct calibrate_choice choice[NR_CLASSES];
+
+	(void)state;
+	calibrate_summarise(&r);
+	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN), -1);
+	assert_int_equal(calibrate_best(&r, 1U << CALIBRATE_PAGE, 4, 65536), -1);
+	assert_int_equal(calibrate_best(&r, 0, 4, 65536), -1);
+	assert_false(calibrate_choose(&r, 128, choice));
+	calibrate_add(&r, CALIBRATE_SCAN, AT_64, 1e8, 1);
+	calibrate_summarise(&r);
+	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN), -1);
+	assert_false(calibrate_choose(&r, 128, choice));
+}
+
+static void test_rubbish_is_no_figure(void **state)
+{
+	struct calibrate_result r = {0};
+	unsigned int i;
+
+	(void)state;
+	calibrate_add(&r, CALIBRATE_SCAN, AT_64, NAN, 1);
+	calibrate_add(&r, CALIBRATE_SCAN, AT_64, INFINITY, 1);
+	calibrate_add(&r, CALIBRATE_SCAN, AT_64, 0, 1);
+	calibrate_add(&r, CALIBRATE_SCAN, AT_64, -5, 1);
+	assert_int_equal(r.cell[CALIBRATE_SCAN][AT_64].repeats, 0);
+	for (i = 0; i < CALIBRATE_REPEATS_MAX + 5; i++)
+		calibrate_add(&r, CALIBRATE_SCAN, AT_64, 1e6, 1);
+	assert_int_equal(r.cell[CALIBRATE_SCAN][AT_64].repeats, CALIBRATE_REPEATS_MAX);
+}
+
+/* 128 and 256 differ by less than nothing: the smaller one. */
+static void test_ties_go_to_the_smaller(void **state)
+{
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_RUN_64K, hump, 2);
+	assert_int_equal(kb_of(calibrate_best(&r, 1U << CALIBRATE_RUN_64K, 16, 65536)), 128);
+}
+
+/* Noise of +-8 % in each repeat, always the same noise: the answers stay. */
+static void test_noise_does_not_move_the_knee(void **state)
+{
+	struct calibrate_result r = {0};
+	unsigned int v, i, seed = 1;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		for (v = AT_16; v < CALIBRATE_VALUES; v++) {
+			double noise = 1 + 0.16 * ((double)rand_r(&seed) / RAND_MAX - 0.5);
+
+			calibrate_add(&r, CALIBRATE_SCAN, v, hdd_scan[v] * 1e6 * noise, 1);
+			calibrate_add(&r, CALIBRATE_RUN_64K, v, hump[v] * 1e6 * noise, 1);
+		}
+	}
+	calibrate_summarise(&r);
+	assert_true(r.noise[CALIBRATE_SCAN] > 0.02 && r.noise[CALIBRATE_SCAN] < 0.15);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 1024);
+	assert_int_equal(kb_of(calibrate_best(&r, 1U << CALIBRATE_RUN_64K, 16, 65536)), 128);
+}
+
+/* A neighbour's burst makes one repeat in four far too slow. */
+static void test_a_slow_repeat_does_not_count(void **state)
+{
+	struct calibrate_result r = {0};
+	unsigned int v, i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		for (v = AT_16; v < CALIBRATE_VALUES; v++)
+			calibrate_add(&r, CALIBRATE_SCAN, v,
+				      cloud_scan[v] * 1e6 * ((v + i) % 4 ? 1 : 0.4), 1);
+	calibrate_summarise(&r);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 64);
+}
+
+/* What is not a scan any more, by what it reads for nothing, is not chosen however fast. */
+static void test_knee_wants_a_sane_amplification(void **state)
+{
+	struct calibrate_result r = {0};
+
+	(void)state;
+	calibrate_add(&r, CALIBRATE_SCAN, AT_64, 100e6, 1);
+	calibrate_add(&r, CALIBRATE_SCAN, AT_128, 101e6, 1.1);
+	calibrate_add(&r, CALIBRATE_SCAN, AT_256, 200e6, 3);
+	calibrate_summarise(&r);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 64);
+}
+
+/* The geometric mean, over values that both patterns have. */
+static void test_best_of_two_patterns(void **state)
+{
+	static const double a[] = {NONE, 10, 20, 30, 40, 50}, b[] = {NONE, 50, 40, 30, NONE, 5};
+	double first[CALIBRATE_VALUES] = {0}, second[CALIBRATE_VALUES] = {0};
+	struct calibrate_result r = {0};
+	unsigned int both = 1U << CALIBRATE_RUN_256K | 1U << CALIBRATE_RUN_1M;
+
+	(void)state;
+	memcpy(first, a, sizeof(a));
+	memcpy(second, b, sizeof(b));
+	plant(&r, CALIBRATE_RUN_256K, first, 1);
+	plant(&r, CALIBRATE_RUN_1M, second, 1);
+	/* 22.4, 28.3, 30.0, none, 15.8 */
+	assert_int_equal(kb_of(calibrate_best(&r, both, 16, 65536)), 64);
+	assert_int_equal(kb_of(calibrate_best(&r, both, 16, 32)), 32);
+	assert_int_equal(calibrate_best(&r, both, 16, 16), -1);
+}
+
+static void test_first_pass_stops_early(void **state)
+{
+	struct calibrate_result r = {0};
+	unsigned int v;
+
+	(void)state;
+	for (v = AT_16; v <= AT_256; v++) {
+		calibrate_add(&r, CALIBRATE_SCAN, v, cloud_scan[v] * 1e6, 1);
+		calibrate_summarise(&r);
+		assert_int_equal(calibrate_goes_on(&r, CALIBRATE_SCAN, v),
+				 v < AT_256 ? GAP_NONE : GAP_FLAT);
+	}
+	for (v = AT_4; v <= AT_256; v++) {
+		calibrate_add(&r, CALIBRATE_PAGE, v, falling[v] * 1e6, 1);
+		calibrate_summarise(&r);
+		assert_int_equal(calibrate_goes_on(&r, CALIBRATE_PAGE, v),
+				 v < AT_256 ? GAP_NONE : GAP_FALLING);
+	}
+	/* A hump may be flat at first. */
+	for (v = AT_16; v <= AT_64; v++) {
+		calibrate_add(&r, CALIBRATE_RUN_64K, v, 30e6, 1);
+		calibrate_summarise(&r);
+	}
+	assert_int_equal(calibrate_goes_on(&r, CALIBRATE_RUN_64K, AT_64), GAP_NONE);
+}
+
+static void test_contenders(void **state)
+{
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_PAGE, falling, 1);
+	assert_true(calibrate_is_contender(&r, CALIBRATE_PAGE, AT_4));
+	assert_true(calibrate_is_contender(&r, CALIBRATE_PAGE, AT_32));
+	assert_false(calibrate_is_contender(&r, CALIBRATE_PAGE, AT_128));
+	assert_false(calibrate_is_contender(&r, CALIBRATE_SCAN, AT_128)); /* no figure at all */
+}
+
+static void test_row_of_a_cloud_disk(void **state)
+{
+	static const double runs_256k[] = {NONE, 44.9, 80, 102.2, 76.4, 67.1, 55, 45.3, 35, 29};
+	static const double runs_1m[] = {NONE, 125, 122, 120.9, 111, 95.9, 75, 56.5, 45, 36.8};
+	static const double objects_16k[] = {13, 17, 22, 34.3, 17, 8.4, 4, 2.1, 1, .5};
+	static const double objects_64k[] = {13, 33.9, 45, 55.6, 33.1, 33.5, 17, 8.6, 4, 2.1};
+	static const double files[] = {NONE, 37.2, 40, 46.8, 62.5, 62.7, 80, 95.2, 94, 92.6};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+	unsigned int id;
+
+	(void)state;
+	plant(&r, CALIBRATE_SCAN, cloud_scan, 1);
+	plant(&r, CALIBRATE_RUN_64K, hump, 2);
+	plant(&r, CALIBRATE_RUN_256K, runs_256k, 1);
+	plant(&r, CALIBRATE_RUN_1M, runs_1m, 1);
+	plant(&r, CALIBRATE_PAGE, falling, 10);
+	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	plant(&r, CALIBRATE_FILES, files, 1);
+	assert_true(calibrate_choose(&r, 128, choice));
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
+	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 1024);
+	assert_int_equal(choice[CLASS_MIXED].kb, 256); /* the default, above the knee */
+	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 128);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 64);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 32); /* 64 would hide objects of 16 KB */
+	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NEVER_RAISE);
+	assert_int_equal(choice[CLASS_PAGES].kb, 16); /* 4 would hide objects */
+	assert_false(choice[CLASS_RANDOM].measured);
+	for (id = 0; id < NR_CLASSES; id++)
+		assert_true(choice[id].why[0]);
+}
+
+static void test_original_that_costs(void **state)
+{
+	static const double slow_large[] = {NONE, 50, 90, 100, 100, 100, 100, 90, 60, 40};
+	static const double by_size[] = {5, 10, 20, 40, 80, 80, 80, 80, 80, 80};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_SCAN, slow_large, 1);
+	plant(&r, CALIBRATE_PAGE, by_size, 1);
+	calibrate_choose(&r, 4096, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NONE); /* lowered after all */
+	calibrate_choose(&r, 256, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
+	/* A small original that costs is raised after all, one that is not known bends nothing. */
+	calibrate_choose(&r, 16, choice);
+	assert_int_equal(choice[CLASS_PAGES].kb, 128);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
+	calibrate_choose(&r, 0, choice);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+}
+
+static void test_what_is_missing_stays_default(void **state)
+{
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_SCAN, hdd_scan, 1);
+	assert_true(calibrate_choose(&r, 128, choice));
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 1024);
+	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 1024); /* by the scan: no small files */
+	assert_int_equal(choice[CLASS_MIXED].kb, 1024);
+	assert_false(choice[CLASS_PAGES].measured);
+	assert_int_equal(choice[CLASS_PAGES].kb, 16);
+	assert_false(choice[CLASS_LONG_RUNS].measured);
+}
+
+/* Each way to show it takes a curve with gaps. */
+static void test_shown(void **state)
+{
+	struct calibrate_about about = {.device = "sd<a>", .directory = "/mnt", .date = "D"};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+	char *text = NULL, *json;
+	size_t size = 0;
+	cJSON *root, *patterns;
+	FILE *f;
+
+	(void)state;
+	plant(&r, CALIBRATE_SCAN, hdd_scan, 1);
+	r.cell[CALIBRATE_PAGE][AT_16].gap = GAP_BOUND;
+	calibrate_choose(&r, 128, choice);
+	f = open_memstream(&text, &size);
+	assert_non_null(f);
+	calibrate_print_text(f, &about, &r, choice);
+	calibrate_print_svg(f, &about, &r, choice);
+	fclose(f);
+	assert_non_null(strstr(text, "the bound on time was reached"));
+	assert_non_null(strstr(text, "<- sequential"));
+	assert_non_null(strstr(text, "sd&#60;a&#62;"));
+	assert_null(strstr(text, "nan"));
+	assert_null(strstr(text, "inf"));
+	free(text);
+	root = calibrate_json(&about, &r, choice);
+	json = cJSON_PrintUnformatted(root);
+	assert_non_null(json);
+	patterns = cJSON_GetObjectItem(root, "patterns");
+	assert_int_equal(cJSON_GetArraySize(patterns), NR_CALIBRATE_PATTERNS);
+	free(json);
+	cJSON_Delete(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_knee_of_planted_curves),
+		cmocka_unit_test(test_knee_is_97_percent),
+		cmocka_unit_test(test_flat_takes_the_least),
+		cmocka_unit_test(test_one_point_or_none_is_no_curve),
+		cmocka_unit_test(test_rubbish_is_no_figure),
+		cmocka_unit_test(test_ties_go_to_the_smaller),
+		cmocka_unit_test(test_noise_does_not_move_the_knee),
+		cmocka_unit_test(test_a_slow_repeat_does_not_count),
+		cmocka_unit_test(test_knee_wants_a_sane_amplification),
+		cmocka_unit_test(test_best_of_two_patterns),
+		cmocka_unit_test(test_first_pass_stops_early),
+		cmocka_unit_test(test_contenders),
+		cmocka_unit_test(test_row_of_a_cloud_disk),
+		cmocka_unit_test(test_original_that_costs),
+		cmocka_unit_test(test_what_is_missing_stays_default),
+		cmocka_unit_test(test_shown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
