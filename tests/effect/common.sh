@@ -66,6 +66,17 @@ day_lines() {
 	for name in $day; do WORKLOADS=$name workload_lines; done
 }
 
+# One file that stays open, read in these patterns for so many seconds each: a line per change, whose
+# rate is the seconds until the file has the new value.
+react_s=8
+react='sequential mmap-random runs-256k sequential runs-64k mmap-random sequential runs-256k mmap-random
+	sequential mmap-random runs-256k sequential runs-64k mmap-random sequential runs-256k mmap-random
+	sequential mmap-random sequential'
+# react_key PROFILE COLUMN CHANGE
+react_key() {
+	echo "$(uname -r),$1,react,$(command_hash "$1" "react $react_s $react"),$2,$BUILD_HASH,$3,0,$react_s,"
+}
+
 # columns_of NAME: one row has a bar against a default of newer kernels, too.
 columns_of() {
 	echo "$columns"

@@ -369,6 +369,58 @@ run_day() { # COLUMN REPEAT
 	done < <(day_lines)
 	stop_own "$profile.day.$1.$2"
 }
+# How long a change of pattern takes to arrive at a file that stays open, as its struct file says.
+run_react() { # COLUMN
+	local id reader key n=0 words
+	limit_memory 96
+	set_kb "$default_kb"
+	fresh
+	calibrate || return
+	limit_memory 96
+	start_own "$1" || return
+	id=$(status_json | jq -r --arg n "$BDI" '.devices[] | select(.bdi == $n) | .bdi_id')
+	read -ra words <<<"${react//$'\n'/ }"
+	"${in_lane[@]}" "$TOP/build/tests/patterns" "$MNT/big" "$react_s" "${words[@]}" \
+		>"$T/phases" 2>"$T/said" </dev/null &
+	PROGRAM_PID=$!
+	reader=$PROGRAM_PID
+	: >"$T/values"
+	while kill -0 "$reader" 2>/dev/null; do
+		id=${id:-$(status_json | jq -r --arg n "$BDI" '.devices[] | select(.bdi == $n) | .bdi_id')}
+		[ -z "$id" ] || "$TOP/build/tests/open_files" "$BPFAHEAD_PIN_DIR" "$id" 2>/dev/null |
+			awk -v pid="$reader" -v now="$EPOCHREALTIME" '$1 == pid { print now, $3; exit }' >>"$T/values"
+		nap 0.05
+	done
+	stop_program
+	stop_own "$profile.react.$1"
+	cp "$T/phases" "$work/logs/$profile.react.$1.phases"
+	cp "$T/values" "$work/logs/$profile.react.$1.values"
+	# Of each phase but the first: when the value that it ended with came, if it began with another.
+	while read -r key; do
+		n=$((n + 1))
+		FIGURES=$key,s,-,-,-,-,-,-
+		add_cell "$(react_key "$profile" "$1" $n)"
+	done < <(awk '
+		NR == FNR { start[NR] = $1; phases = NR; next }
+		{ time[++n] = $1; kb[n] = $2 }
+		END {
+			for (p = 2; p < phases; p++) {
+				first = last = came = ""
+				for (i = 1; i <= n; i++) {
+					if (time[i] < start[p]) first = kb[i]
+					else if (time[i] < start[p + 1]) {
+						if (kb[i] != last) came = time[i]
+						last = kb[i]
+					}
+				}
+				if (first == "" || last == "") continue
+				if (first == last) print "-"
+				else printf "%.3f\n", came - start[p]
+			}
+		}' "$T/phases" "$T/values")
+	[ $n -gt 0 ]
+}
+
 device_beyond() { [ "$(device_read)" -gt "$1" ]; }
 
 next_cell() { # from the queue into NEXT
@@ -385,6 +437,7 @@ while next_cell; do
 	read -r column repeat line <<<"$NEXT"
 	case $line in
 	day) run_day "$column" "$repeat" ;;
+	react) run_react "$column" ;;
 	*) run_cell "$column" "$repeat" ;;
 	esac || {
 		say "${line%% *} $column: no cell"

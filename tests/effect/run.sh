@@ -43,6 +43,8 @@ done
 [ -s "$cells" ] || echo "$cells_head" >"$cells" || fatal "cannot write $cells"
 [ "$(head -n 1 "$cells")" = "$cells_head" ] || fatal "$cells has other columns"
 
+asked() { [[ -z ${WORKLOADS-} || " $WORKLOADS " == *" $1 "* ]]; }
+
 # todo PROFILE: "COLUMN REPEAT WORKLOAD-LINE" of each cell that is not there; repeat by repeat.
 todo() {
 	local repeat column line key
@@ -53,12 +55,13 @@ todo() {
 				grep -qF -- "$key" "$cells" || echo "$column $repeat $line"
 			done
 		done < <(workload_lines)
-		[[ -z ${WORKLOADS-} || " $WORKLOADS " == *' day '* ]] || continue
 		for column in $columns; do
 			[[ $column == bpfahead* ]] || continue
 			line=$(day_lines | tail -n 1)
 			key=$(day_key "$1" 5 "$line" "$column" "$repeat")
-			grep -qF -- "$key" "$cells" || echo "$column $repeat day"
+			! asked day || grep -qF -- "$key" "$cells" || echo "$column $repeat day"
+			key=$(react_key "$1" "$column" 1)
+			! asked react || [ "$repeat" != 1 ] || grep -qF -- "$key" "$cells" || echo "$column $repeat react"
 		done
 	done
 }

@@ -71,6 +71,7 @@ my (%cell, %used_builds, %used_times);
 for my $profile (keys %lines) {
 	for my $name (keys %{$lines{$profile}}) {
 		for my $column (keys %{$lines{$profile}{$name}}) {
+			next if $name eq 'react'; # a line there is no repeat of another
 			my @all = @{$lines{$profile}{$name}{$column}};
 			my $build = (sort { $a->{time} cmp $b->{time} } @all)[-1]{build};
 			@all = grep { $_->{build} eq $build } @all;
@@ -234,6 +235,17 @@ for my $profile (@profiles) {
 		}
 	}
 	day_shift($profile);
+	for my $column (@own) {
+		my @all = @{$lines{$profile}{react}{$column} || []};
+		my ($build) = map { $_->{build} } sort { $b->{time} cmp $a->{time} } @all;
+		@all = grep { $_->{build} eq $build } @all;
+		my @lag = sort { $a <=> $b } grep { /^[\d.]+$/ } map { $_->{rate} } @all;
+		my $p95 = @lag ? $lag[int(0.95 * @lag + 0.999) - 1] : undef;
+		bar("change of pattern to the new value on the open file, p95, $profile, $title{$column}",
+			@lag ? sprintf('%.2f s, median %.2f s, of %d changes; %d changes of pattern without one of the value', $p95,
+				median(@lag), scalar(@lag), @all - @lag) : 'missing',
+			'<= 4 s', @lag ? $p95 <= 4 : undef, 0);
+	}
 	picture($profile, \%shares, $single);
 }
 
