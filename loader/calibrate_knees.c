@@ -44,6 +44,13 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
  * value an object reader would be taken for a page reader for ever.
  */
 #define PAGES_LEAST_KB 16
+/*
+ * Where single pages lose no more than this by it (a disk limited by reads per second, not by
+ * bytes), both classes get the value that is best for objects: nothing is hidden where nothing
+ * depends on the answer.
+ */
+#define SHARED_LOSS 0.05
+#define SHARED_GAIN 1.1 /* and it has to be worth it for objects */
 
 static bool has_figure(const struct calibrate_cell *cell)
 {
@@ -226,6 +233,34 @@ int calibrate_best(const struct calibrate_result *r, unsigned int patterns, unsi
 	return -1;
 }
 
+/* A value for objects and pages alike, beyond what each may have alone; -1: there is none. */
+static int shared_value(const struct calibrate_result *r)
+{
+	const unsigned int objects = 1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K;
+	const struct calibrate_cell *pages = r->cell[CALIBRATE_PAGE];
+	double least = best_rate(r, CALIBRATE_PAGE) *
+		       (1 - fmax(SHARED_LOSS, tolerance(r->noise[CALIBRATE_PAGE])));
+	unsigned int v, most = 0;
+	int alone, shared;
+
+	for (v = 0; v < CALIBRATE_VALUES; v++) {
+		if (calibrate_ladder[v] < PAGES_LEAST_KB || !has_figure(&pages[v]))
+			continue;
+		if (pages[v].typical < least)
+			break;
+		most = calibrate_ladder[v];
+	}
+	if (most <= OBJECTS_MOST_KB)
+		return -1;
+	alone = calibrate_best(r, objects, PAGES_LEAST_KB, OBJECTS_MOST_KB);
+	shared = calibrate_best(r, objects, PAGES_LEAST_KB, most);
+	if (alone < 0 || shared < 0 ||
+	    joint_rate(r, objects, (unsigned int)shared) <
+		    SHARED_GAIN * joint_rate(r, objects, (unsigned int)alone))
+		return -1;
+	return shared;
+}
+
 /* --- classes ---------------------------------------------------------------------------------- */
 
 /* Rate at the value of the ladder that is nearest to @kb; 0 if there is none. */
@@ -285,6 +320,7 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 		      struct calibrate_choice choice[NR_CLASSES])
 {
 	int scan = calibrate_knee(r, CALIBRATE_SCAN), files = calibrate_knee(r, CALIBRATE_FILES);
+	int shared = shared_value(r);
 	struct calibrate_choice *mixed = &choice[CLASS_MIXED];
 	unsigned int standard_mixed;
 	bool any = false;
@@ -319,18 +355,26 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 	       calibrate_best(r, 1U << CALIBRATE_RUN_256K | 1U << CALIBRATE_RUN_1M, PAGES_LEAST_KB,
 			      RA_KB_HARD_MAX),
 	       "best for runs of 256 KB and 1 MB");
-	choose(&choice[CLASS_OBJECTS],
-	       calibrate_best(r, 1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K,
-			      PAGES_LEAST_KB, OBJECTS_MOST_KB),
-	       "best for 16 and 64 KB, up to 32 that hide none");
-	choose(&choice[CLASS_PAGES],
-	       calibrate_best(r, 1U << CALIBRATE_PAGE, PAGES_LEAST_KB, RA_KB_HARD_MAX),
-	       "best for pages, from 16 that show objects");
+	if (shared >= 0) {
+		choose(&choice[CLASS_OBJECTS], shared, "best for objects; costs pages nothing");
+		choose(&choice[CLASS_PAGES], shared, "that of objects; costs pages nothing");
+	} else {
+		choose(&choice[CLASS_OBJECTS],
+		       calibrate_best(r, 1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K,
+				      PAGES_LEAST_KB, OBJECTS_MOST_KB),
+		       "best for 16 and 64 KB, up to 32 that hide none");
+		choose(&choice[CLASS_PAGES],
+		       calibrate_best(r, 1U << CALIBRATE_PAGE, PAGES_LEAST_KB, RA_KB_HARD_MAX),
+		       "best for pages, from 16 that show objects");
+	}
 	choose_clamp(&choice[CLASS_SEQUENTIAL], r, CALIBRATE_SCAN, original_kb);
 	choose_clamp(&choice[CLASS_SMALL_FILES], r, files >= 0 ? CALIBRATE_FILES : CALIBRATE_SCAN,
 		     original_kb);
 	choose_clamp(&choice[CLASS_OBJECTS], r, CALIBRATE_OBJECT_64K, original_kb);
-	choose_clamp(&choice[CLASS_PAGES], r, CALIBRATE_PAGE, original_kb);
+	if (shared >= 0) /* one rule for both, or the original would part them again */
+		choice[CLASS_PAGES].clamp = choice[CLASS_OBJECTS].clamp;
+	else
+		choose_clamp(&choice[CLASS_PAGES], r, CALIBRATE_PAGE, original_kb);
 	for (id = 0; id < NR_CLASSES; id++)
 		any |= choice[id].measured;
 	return any;

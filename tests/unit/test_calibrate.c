@@ -268,6 +268,38 @@ static void test_row_of_a_cloud_disk(void **state)
 		assert_true(choice[id].why[0]);
 }
 
+/* Reads are what is scarce: a page costs as much as 256 KB around it. */
+static void test_objects_and_pages_share(void **state)
+{
+	static const double pages[] = {.5, .5, .5, .5, .5, .49, .24, .12, .1, .07};
+	static const double objects_16k[] = {.5, .7, 1.2, 1.8, 1.9, 1.6, .9, .9, .5, .3};
+	static const double objects_64k[] = {.5, 1.4, 1.9, 2.7, 3.9, 7.9, 7.8, 4.2, 2, 1.1};
+	static const double pages_lose[] = {.5, .5, .5, .4, .3, .2, .1, .1, .1, .1};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_PAGE, pages, 10);
+	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
+	assert_int_equal(choice[CLASS_PAGES].kb, 256);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+	/* An original that costs objects bends neither. */
+	calibrate_choose(&r, 16, choice);
+	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NONE);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
+	/* Where pages lose by it, each has its own. */
+	memset(&r, 0, sizeof(r));
+	plant(&r, CALIBRATE_PAGE, pages_lose, 1);
+	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 32);
+	assert_int_equal(choice[CLASS_PAGES].kb, 16);
+}
+
 static void test_original_that_costs(void **state)
 {
 	static const double slow_large[] = {NONE, 50, 90, 100, 100, 100, 100, 90, 60, 40};
@@ -358,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_first_pass_stops_early),
 		cmocka_unit_test(test_contenders),
 		cmocka_unit_test(test_row_of_a_cloud_disk),
+		cmocka_unit_test(test_objects_and_pages_share),
 		cmocka_unit_test(test_original_that_costs),
 		cmocka_unit_test(test_what_is_missing_stays_default),
 		cmocka_unit_test(test_shown),
