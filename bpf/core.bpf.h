@@ -124,6 +124,15 @@ struct file {
 	__u32 f_mode;
 	struct inode *f_inode;
 	struct file_ra_state f_ra;
+	void *private_data;
+} CORE;
+
+struct vm_area_struct {
+	struct file *vm_file;
+} CORE;
+
+struct list_head {
+	struct list_head *next;
 } CORE;
 
 struct cgroup;
@@ -160,6 +169,12 @@ struct bpf_iter__task_file {
 	struct task_struct *task;
 	__u32 fd;
 	struct file *file;
+} CORE;
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
 } CORE;
 #endif
 

@@ -100,6 +100,9 @@ _Static_assert(sizeof(struct open_query) == 176, "map value");
 
 #define OPEN_QUERIES_MAX 8 /* readers at the same time */
 
+#define OPEN_FILE_OVERLAY (1U << 0) /* ino, s_dev, ra_pages, f_mode: of the file behind it */
+#define OPEN_FD_NONE 0xffffffffU    /* a mapping */
+
 /* What a read of the iterator gives: so many of these in a row. */
 struct open_file {
 	__u64 file; /* tells descriptors of the same struct file while it is open */
@@ -112,7 +115,8 @@ struct open_file {
 	__u32 f_mode;
 	__u32 s_dev;
 	__u32 rdev; /* the node of a block device, else 0 */
-	__u32 verdict;
+	__u16 verdict;
+	__u16 flags;
 	char comm[16];
 };
 _Static_assert(sizeof(struct open_file) == 72, "record");

@@ -14,6 +14,7 @@
 #include "bdi.h"
 #include "cli.h"
 #include "defaults.h"
+#include "exclude.h"
 #include "names.h"
 
 #define RECHECK_NS 100000000L /* a helper's write in flight has landed by then */
@@ -74,14 +75,39 @@ static const struct setting settings[] = {
 static const char *const scope_names[] = {"mounted", "listed", "all"};
 static const char *const switch_names[] = {"default", "on", "off"};
 
-enum assignment_kind { SET_FIELD, SET_KB, SET_CLAMP, DROP_ROW, RESUME };
+enum assignment_kind {
+	SET_FIELD,
+	SET_KB,
+	SET_CLAMP,
+	DROP_ROW,
+	RESUME,
+	EXCLUDE_COMM,
+	EXCLUDE_CGROUP,
+	INCLUDE_COMM,
+	INCLUDE_CGROUP,
+};
+
+/* Assignments of one word: a device, a name, a path. */
+static const struct {
+	const char *key;
+	enum assignment_kind kind;
+} words[] = {
+	{"resume", RESUME},
+	{"exclude-comm", EXCLUDE_COMM},
+	{"exclude-cgroup", EXCLUDE_CGROUP},
+	{"include-comm", INCLUDE_COMM},
+	{"include-cgroup", INCLUDE_CGROUP},
+};
+
+#define NR_WORDS (sizeof(words) / sizeof(words[0]))
 
 struct assignment {
 	enum assignment_kind kind;
 	const struct setting *setting;
 	long long value;
 	unsigned int class_id;
-	char *device; /* NULL: the default row */
+	char *device; /* NULL: the default row. Or what is excluded or included. */
+	struct open_exclusion exclusion;
 };
 
 struct row {
@@ -99,6 +125,8 @@ struct plan {
 	__u64 resumes[ASSIGNMENTS_MAX];
 	unsigned int nr_resumes;
 	bool config_set, emergency;
+	bool exclusions; /* open_files is open */
+	struct open_files open_files;
 };
 
 static long long field_get(const struct config *config, const struct setting *setting)
@@ -348,6 +376,7 @@ static void parse_assignment(struct argp_state *state, struct plan *plan, const 
 	const char *equals = strchr(argument, '=');
 	struct assignment *a;
 	char *key;
+	size_t i;
 
 	if (!equals || equals == argument || !equals[1])
 		usage(state, "wants KEY=VALUE, not '%s'", argument);
@@ -359,13 +388,18 @@ static void parse_assignment(struct argp_state *state, struct plan *plan, const 
 	a = &plan->assignments[plan->nr_assignments++];
 	if (!strncmp(key, "policy.", strlen("policy."))) {
 		parse_policy(state, a, key, equals + 1);
-	} else if (!strcmp(key, "resume")) {
-		a->kind = RESUME;
+		free(key);
+		return;
+	}
+	for (i = 0; i < NR_WORDS && strcmp(key, words[i].key); i++)
+		;
+	if (i == NR_WORDS) {
+		parse_field(state, a, key, equals + 1);
+	} else {
+		a->kind = words[i].kind;
 		a->device = strdup(equals + 1);
 		if (!a->device)
 			exit(fail(EXIT_FAILURE, "out of memory"));
-	} else {
-		parse_field(state, a, key, equals + 1);
 	}
 	free(key);
 }
@@ -485,6 +519,50 @@ static int plan_resume(const struct maps *maps, struct plan *plan, const char *d
 	return 0;
 }
 
+/* The pins of open files, which not every kernel has: 0, or the exit status after the line. */
+static int need_open_files(struct open_files *of)
+{
+	int err = open_files_open(cli.pin_dir, of);
+
+	if (!err)
+		return 0;
+	if (err == -ENOENT)
+		return fail(EXIT_NOT_LOADED, "open files are not followed here: open_files.bpf.o "
+					     "is not loaded");
+	return fail(status_of(err), "cannot open the maps of open files: %s", strerror(-err));
+}
+
+static int plan_exclusion(struct plan *plan, struct assignment *a)
+{
+	int err = 0, status;
+
+	status = plan->exclusions ? 0 : need_open_files(&plan->open_files);
+	plan->exclusions = true;
+	if (status)
+		return status;
+	if (a->kind == INCLUDE_COMM || a->kind == INCLUDE_CGROUP) {
+		if (!exclude_find(&plan->open_files, a->kind == INCLUDE_COMM ? a->device : NULL,
+				  a->kind == INCLUDE_CGROUP ? a->device : NULL, &a->exclusion))
+			return 0;
+		return fail(EXIT_FAILURE, "'%s' is not excluded", a->device);
+	}
+	if (a->kind == EXCLUDE_COMM && exclude_comm_key(a->device, &a->exclusion))
+		return fail(EXIT_USAGE,
+			    "exclude-comm wants a process name of 1 to %zu bytes, "
+			    "not '%s'",
+			    sizeof(a->exclusion.comm) - 1, a->device);
+	if (a->kind == EXCLUDE_CGROUP)
+		err = exclude_cgroup_key(a->device, &a->exclusion);
+	if (err == -EINVAL)
+		return fail(EXIT_USAGE,
+			    "exclude-cgroup wants an absolute path of less than %d "
+			    "bytes, not '%s'",
+			    OPEN_PATH_LEN, a->device);
+	if (err == -EMEDIUMTYPE)
+		return fail(EXIT_FAILURE, "%s is no cgroup of version 2", a->device);
+	return err ? fail(EXIT_FAILURE, "%s: %s", a->device, strerror(-err)) : 0;
+}
+
 static int check_config(const struct config *config)
 {
 	char hop[32], window[32];
@@ -509,7 +587,7 @@ static int plan_all(const struct maps *maps, struct plan *plan)
 	int status = 0;
 
 	for (i = 0; i < plan->nr_assignments && !status; i++) {
-		const struct assignment *a = &plan->assignments[i];
+		struct assignment *a = &plan->assignments[i];
 
 		switch (a->kind) {
 		case SET_FIELD:
@@ -523,6 +601,12 @@ static int plan_all(const struct maps *maps, struct plan *plan)
 			break;
 		case RESUME:
 			status = plan_resume(maps, plan, a->device);
+			break;
+		case EXCLUDE_COMM:
+		case EXCLUDE_CGROUP:
+		case INCLUDE_COMM:
+		case INCLUDE_CGROUP:
+			status = plan_exclusion(plan, a);
 			break;
 		}
 	}
@@ -543,6 +627,27 @@ static int write_row(const struct maps *maps, const struct row *row)
 	return 0;
 }
 
+static int write_exclusions(const struct plan *plan)
+{
+	const struct assignment *a;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < plan->nr_assignments && !err; i++) {
+		a = &plan->assignments[i];
+		if (a->kind == EXCLUDE_COMM)
+			err = exclude_put(&plan->open_files, &a->exclusion, NULL);
+		else if (a->kind == EXCLUDE_CGROUP)
+			err = exclude_put(&plan->open_files, &a->exclusion, a->device);
+		else if (a->kind == INCLUDE_COMM || a->kind == INCLUDE_CGROUP)
+			err = exclude_drop(&plan->open_files, &a->exclusion);
+	}
+	if (err == -E2BIG)
+		return fail(EXIT_FAILURE, "no more than %d names and cgroups can be excluded",
+			    OPEN_EXCLUDED_MAX);
+	return err ? fail(EXIT_FAILURE, "cannot write what is excluded: %s", strerror(-err)) : 0;
+}
+
 static int write_plan(const struct maps *maps, const struct plan *plan)
 {
 	unsigned int i;
@@ -555,7 +660,9 @@ static int write_plan(const struct maps *maps, const struct plan *plan)
 	for (i = 0; i < plan->nr_resumes && !err; i++)
 		if (bpf_map_delete_elem(maps->applied, &plan->resumes[i]) && errno != ENOENT)
 			err = -errno;
-	return err ? fail(EXIT_FAILURE, "cannot write the configuration: %s", strerror(-err)) : 0;
+	if (err)
+		return fail(EXIT_FAILURE, "cannot write the configuration: %s", strerror(-err));
+	return plan->exclusions ? write_exclusions(plan) : 0;
 }
 
 /* The helper may be dead, or in the middle of a write: this process restores, and looks again. */
@@ -575,6 +682,7 @@ static int stand_still(const struct maps *maps)
 			    strerror(-left));
 	if (left)
 		return fail(EXIT_FAILURE, "%d original values could not be written back", left);
+	open_files_return_all(cli.pin_dir, maps, stdout);
 	puts("original values are back; nothing is changed until 'bpfahead config mode=act'");
 	return finish_output();
 }
@@ -652,6 +760,35 @@ static int show_own_row(const struct bdi_state *state, void *arg)
 	return 0;
 }
 
+struct exclusions {
+	cJSON *comms, *cgroups;
+};
+
+static void show_exclusion(const char *comm, const char *path, void *arg)
+{
+	struct exclusions *e = arg;
+
+	if (e->comms)
+		cJSON_AddItemToArray(comm ? e->comms : e->cgroups,
+				     cJSON_CreateString(comm ? comm : path));
+	else
+		printf("%-30s %s\n", comm ? "exclude-comm" : "exclude-cgroup", comm ? comm : path);
+}
+
+static void show_exclusions(cJSON *root)
+{
+	struct exclusions e = {0};
+	struct open_files of;
+
+	if (root) {
+		e.comms = cJSON_AddArrayToObject(root, "exclude-comm");
+		e.cgroups = cJSON_AddArrayToObject(root, "exclude-cgroup");
+	}
+	if (!open_files_open(cli.pin_dir, &of))
+		exclude_each(&of, show_exclusion, &e);
+	open_files_close(&of);
+}
+
 static int show(const struct maps *maps, const struct config *config)
 {
 	struct show_rows rows = {.maps = maps};
@@ -669,6 +806,7 @@ static int show(const struct maps *maps, const struct config *config)
 	if (!bpf_map_lookup_elem(maps->policy, &key, &row))
 		print_row(rows.root, NULL, &row);
 	err = maps_each_bdi(maps, show_own_row, &rows);
+	show_exclusions(root);
 	if (err) {
 		cJSON_Delete(root);
 		return fail(EXIT_FAILURE, "cannot read the map of devices: %s", strerror(-err));
@@ -682,6 +820,8 @@ static void plan_free(struct plan *plan)
 
 	for (i = 0; i < plan->nr_assignments; i++)
 		free(plan->assignments[i].device);
+	if (plan->exclusions)
+		open_files_close(&plan->open_files);
 }
 
 int cmd_config(int argc, char **argv)
@@ -694,7 +834,9 @@ int cmd_config(int argc, char **argv)
 		       "min_calls, floor, cap, scope (mounted, listed, all), mode (observe, "
 		       "recommend, act, emergency), policy.CLASS=KB, policy.CLASS.clamp=none|"
 		       "never-lower|never-raise, the same with policy.DEVICE.CLASS, "
-		       "policy.DEVICE=default, resume=DEVICE.  The value 'default' resets a key.  "
+		       "policy.DEVICE=default, resume=DEVICE, exclude-comm=NAME, "
+		       "exclude-cgroup=PATH, include-comm=NAME, include-cgroup=PATH.  The value "
+		       "'default' resets a key.  "
 		       "mode=emergency also writes the original values back.",
 	};
 	static struct plan plan;

@@ -15,6 +15,7 @@
 #include "load.h"
 #include "model_file.h"
 #include "names.h"
+#include "open_files.h"
 #include "weights.h"
 #include "../bpf/mlp.h"
 
@@ -41,6 +42,9 @@ struct status {
 	unsigned int sources;
 	long long memory, memory_bar;
 	__u64 now_ns;
+	bool census; /* --open-files: look through them now */
+	struct open_files open_files;
+	int open_files_error; /* of open_files_open() */
 };
 
 /* At most 1 MiB for 2 possible CPUs and 32 MiB for 256, and in proportion between. */
@@ -102,6 +106,7 @@ static int gather(struct status *s)
 	s->sources = load_sources(cli.pin_dir);
 	s->memory = maps_memory_bytes(&s->maps);
 	s->memory_bar = memory_bar(libbpf_num_possible_cpus());
+	s->open_files_error = open_files_open(cli.pin_dir, &s->open_files);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s->now_ns = (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
 	return 0;
@@ -149,6 +154,32 @@ static const char *scope_text(__u32 scope)
 	return scope < 3 ? names[scope] : "?";
 }
 
+/* Do open files follow? */
+static const char *open_files_text(const struct status *s)
+{
+	if (s->open_files_error == -ENOENT)
+		return "not loaded";
+	if (s->open_files_error)
+		return "unusable";
+	return s->config.open_files == SWITCH_ON ? "on" : "off";
+}
+
+/* Counts of a bdi, of all with id 0. Zeros if there are none. */
+static void get_open_counts(const struct status *s, __u64 bdi_id, struct open_counts *counts)
+{
+	if (s->open_files_error || open_counts_get(&s->open_files, bdi_id, counts))
+		memset(counts, 0, sizeof(*counts));
+}
+
+static bool get_census(const struct status *s, const struct bdi_state *b,
+		       struct open_census *census)
+{
+	int kb = s->census && !s->open_files_error ? kb_now(b) : -ENOENT;
+
+	return kb >= 0 &&
+	       !open_files_census(&s->open_files, &s->maps, b->bdi_id, (unsigned int)kb, census);
+}
+
 static double seconds(__u64 ns)
 {
 	return (double)ns / 1e9;
@@ -190,6 +221,32 @@ static cJSON *model_json(const struct slot_model *slot)
 	snprintf(text, sizeof(text), "%016llx", (unsigned long long)h->checksum);
 	cJSON_AddStringToObject(object, "checksum", text);
 	return object;
+}
+
+static void add_open_counts(cJSON *object, const struct open_counts *counts)
+{
+#define X(name, what) json_add_u64(object, #name, counts->name);
+	OPEN_COUNT_LIST(X)
+#undef X
+}
+
+static void add_open_files(cJSON *object, const struct status *s, const struct bdi_state *b)
+{
+	cJSON *open_files = cJSON_AddObjectToObject(object, "open_files"), *now, *mapped;
+	struct open_census census;
+	struct open_counts counts;
+	unsigned int i;
+
+	get_open_counts(s, b->bdi_id, &counts);
+	add_open_counts(open_files, &counts);
+	if (!get_census(s, b, &census))
+		return;
+	now = cJSON_AddObjectToObject(object, "open_files_now");
+	mapped = cJSON_AddObjectToObject(object, "mapped_files_now");
+	for (i = 0; i < NR_OPEN_VERDICTS; i++) {
+		json_add_u64(now, open_verdict_name(i), census.files[i]);
+		json_add_u64(mapped, open_verdict_name(i), census.mapped[i]);
+	}
 }
 
 static void add_class(cJSON *object, const char *name, unsigned int id)
@@ -308,6 +365,7 @@ static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
 	add_class(object, "shadow_class", b->shadow_class);
 	add_applied(object, s, b);
 	add_policy(object, s, b);
+	add_open_files(object, s, b);
 	cJSON_AddNumberToObject(object, "margin", q16_decimal(b->margin));
 	cJSON_AddItemToObject(object, "logits", logits_json(b));
 	cJSON_AddNumberToObject(object, "window_age_s", window_age(s, b));
@@ -328,6 +386,7 @@ static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
 static int print_json(const struct status *s)
 {
 	cJSON *root = cJSON_CreateObject(), *object, *list;
+	struct open_counts counts;
 	__u64 windows, agreed;
 	unsigned int i;
 	char text[64];
@@ -351,6 +410,10 @@ static int print_json(const struct status *s)
 #define X(name, what) json_add_u64(object, #name, s->stats.name);
 	GLOBAL_STAT_LIST(X)
 #undef X
+	object = cJSON_AddObjectToObject(root, "open_files");
+	cJSON_AddStringToObject(object, "state", open_files_text(s));
+	get_open_counts(s, 0, &counts);
+	add_open_counts(object, &counts);
 	list = cJSON_AddArrayToObject(root, "devices");
 	for (i = 0; i < s->bdis.count; i++)
 		cJSON_AddItemToArray(list, bdi_json(s, &s->bdis.state[i]));
@@ -448,6 +511,7 @@ static void print_general(const struct status *s)
 	       s->helper ? "helper alive" : "no helper: nothing is applied");
 	printf("%-9s %s\n", "sources", source_names(s->sources, text, sizeof(text)));
 	print_memory(s);
+	printf("%-9s open files follow a change: %s\n", "files", open_files_text(s));
 #define X(name, what) wrap_count(&w, "counted", s->stats.name, what);
 	GLOBAL_STAT_LIST(X)
 #undef X
@@ -568,6 +632,31 @@ static void print_features(const struct bdi_state *b)
 		putchar('\n');
 }
 
+static void print_open_files(const struct status *s, const struct bdi_state *b)
+{
+	struct open_census census;
+	struct open_counts counts;
+	struct wrap w = {0};
+	unsigned int i;
+	char text[64];
+
+	get_open_counts(s, b->bdi_id, &counts);
+#define X(name, what) wrap_count(&w, "open", counts.name, what);
+	OPEN_COUNT_LIST(X)
+#undef X
+	wrap_end(&w);
+	if (!get_census(s, b, &census))
+		return;
+	memset(&w, 0, sizeof(w));
+	for (i = 0; i < NR_OPEN_VERDICTS; i++) {
+		snprintf(text, sizeof(text), "files %s", open_verdict_name(i));
+		wrap_count(&w, "open now", census.files[i], text);
+		snprintf(text, sizeof(text), "files only mapped, %s", open_verdict_name(i));
+		wrap_count(&w, "open now", census.mapped[i], text);
+	}
+	wrap_end(&w);
+}
+
 static void print_bdi(const struct status *s, const struct bdi_state *b)
 {
 	char device[BDI_NAME_LEN + 64], class[64], source[64];
@@ -588,6 +677,7 @@ static void print_bdi(const struct status *s, const struct bdi_state *b)
 	BDI_STAT_LIST(X)
 #undef X
 	wrap_end(&w);
+	print_open_files(s, b);
 }
 
 static int print_text(const struct status *s)
@@ -602,25 +692,45 @@ static int print_text(const struct status *s)
 	return finish_output();
 }
 
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct status *s = state->input;
+
+	if (key != 'o')
+		return cli_no_arguments(key, argument, state);
+	s->census = true;
+	return 0;
+}
+
 int cmd_status(int argc, char **argv)
 {
+	static const struct argp_option options[] = {
+		{"open-files", 'o', NULL, 0,
+		 "Look through the open files and mappings of all processes now: how many have "
+		 "their device's readahead",
+		 1},
+		{0},
+	};
 	static const struct argp argp = {
-		.parser = cli_no_arguments,
+		.options = options,
+		.parser = parse,
 		.doc = "Show what acts, and for each device its class, readahead now and "
 		       "originally, the last window's features, logits, margin and counters.",
 	};
 	static struct status s;
 	int status;
 
-	status = cli_parse(&argp, true, argc, argv, NULL);
+	status = cli_parse(&argp, true, argc, argv, &s);
 	if (status)
 		return status;
+	memset(&s.open_files, -1, sizeof(s.open_files));
 	status = need_maps(&s.maps);
 	if (!status)
 		status = gather(&s);
 	if (!status)
 		status = cli.json ? print_json(&s) : print_text(&s);
 	free(s.bdis.state);
+	open_files_close(&s.open_files);
 	maps_close(&s.maps);
 	return status;
 }

@@ -109,7 +109,12 @@ int open_files_open(const char *pin_dir, struct open_files *of)
 	of->iterator = get_pin(pin_dir, "links/open_files/open_files");
 	if (of->iterator == -ENOENT)
 		of->iterator = get_pin(pin_dir, "progs/open_files/open_files");
-	return of->iterator < 0 ? of->iterator : 0;
+	if (of->iterator < 0)
+		return of->iterator;
+	of->mappings = get_pin(pin_dir, "links/open_files/open_maps");
+	if (of->mappings == -ENOENT)
+		of->mappings = get_pin(pin_dir, "progs/open_files/open_maps");
+	return of->mappings < 0 ? of->mappings : 0;
 }
 
 void open_files_close(struct open_files *of)
@@ -210,8 +215,8 @@ void open_query_bdi(struct open_query *q, const struct maps *maps, __u64 bdi_id,
 	}
 }
 
-int open_files_each(const struct open_files *of, struct open_query *q,
-		    int (*fn)(const struct open_file *files, size_t n, void *arg), void *arg)
+static int walk_over(const struct open_files *of, int link, struct open_query *q,
+		     int (*fn)(const struct open_file *files, size_t n, void *arg), void *arg)
 {
 	struct open_file *files = malloc(RECORDS_READ * sizeof(*files));
 	__u32 reader = (__u32)getpid();
@@ -223,7 +228,7 @@ int open_files_each(const struct open_files *of, struct open_query *q,
 	err = bpf_map_update_elem(of->open_queries, &reader, q, BPF_ANY);
 	if (err)
 		goto free;
-	walk = bpf_iter_create(of->iterator);
+	walk = bpf_iter_create(link);
 	if (walk < 0) {
 		err = -errno;
 		goto forget;
@@ -245,6 +250,89 @@ forget:
 free:
 	free(files);
 	return err;
+}
+
+int open_files_each(const struct open_files *of, struct open_query *q,
+		    int (*fn)(const struct open_file *files, size_t n, void *arg), void *arg)
+{
+	return walk_over(of, of->iterator, q, fn, arg);
+}
+
+/* The struct files that a walk came across. */
+struct found {
+	struct open_file *files;
+	size_t n, room;
+};
+
+static int gather(const struct open_file *files, size_t n, void *arg)
+{
+	struct found *found = arg;
+	struct open_file *grown;
+
+	if (found->n + n > found->room) {
+		found->room = 2 * (found->n + n);
+		grown = realloc(found->files, found->room * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		found->files = grown;
+	}
+	memcpy(&found->files[found->n], files, n * sizeof(*files));
+	found->n += n;
+	return 0;
+}
+
+/* Descriptors before mappings, so that the first of a struct file says whether it has one. */
+static int by_file(const void *one, const void *other)
+{
+	const struct open_file *a = one, *b = other;
+
+	if (a->file != b->file)
+		return a->file < b->file ? -1 : 1;
+	return (a->fd == OPEN_FD_NONE) - (b->fd == OPEN_FD_NONE);
+}
+
+int open_files_census(const struct open_files *of, const struct maps *maps, __u64 bdi_id,
+		      unsigned int ra_kb, struct open_census *census)
+{
+	struct found found = {0};
+	struct open_query q;
+	unsigned int verdict;
+	size_t i;
+	int err;
+
+	memset(census, 0, sizeof(*census));
+	open_query_bdi(&q, maps, bdi_id, ra_kb);
+	q.flags = OPEN_QUERY_ALL;
+	err = walk_over(of, of->iterator, &q, gather, &found);
+	if (!err)
+		err = walk_over(of, of->mappings, &q, gather, &found);
+	if (found.n)
+		qsort(found.files, found.n, sizeof(*found.files), by_file);
+	for (i = 0; !err && i < found.n; i++) {
+		verdict = found.files[i].verdict;
+		if ((i && found.files[i].file == found.files[i - 1].file) ||
+		    verdict >= NR_OPEN_VERDICTS)
+			continue;
+		if (found.files[i].fd == OPEN_FD_NONE)
+			census->mapped[verdict]++;
+		else
+			census->files[verdict]++;
+	}
+	free(found.files);
+	return err;
+}
+
+const char *open_verdict_name(unsigned int verdict)
+{
+	static const char *const names[NR_OPEN_VERDICTS] = {
+		[OPEN_STALE] = "stale",           [OPEN_CURRENT] = "current",
+		[OPEN_RANDOM] = "random",         [OPEN_NOREUSE] = "noreuse",
+		[OPEN_SEQUENTIAL] = "sequential", [OPEN_AMBIGUOUS] = "ambiguous",
+		[OPEN_FOREIGN] = "foreign",       [OPEN_EXCLUDED] = "excluded",
+		[OPEN_OWN_VALUE] = "own-value",
+	};
+
+	return verdict < NR_OPEN_VERDICTS ? names[verdict] : "?";
 }
 
 /* --- re-arming ------------------------------------------------------------------------------ */
@@ -301,7 +389,9 @@ static bool same_file(int fd, const struct open_file *f)
 	if (f->rdev)
 		return S_ISBLK(st.st_mode) &&
 		       (major(st.st_rdev) << 20 | minor(st.st_rdev)) == f->rdev;
-	return S_ISREG(st.st_mode) && st.st_ino == f->ino;
+	if (!S_ISREG(st.st_mode))
+		return false;
+	return f->flags & OPEN_FILE_OVERLAY || st.st_ino == f->ino;
 }
 
 /* 0 or -errno. */

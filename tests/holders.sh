@@ -40,7 +40,7 @@ bdi_id() { status_json | jq -r --arg n "$BDI" '.devices[] | select(.bdi == $n) |
 kb_of_file() {
 	local ino
 	ino=$(stat -c %i "$MNT/$1")
-	"$list_files" "$BPFAHEAD_PIN_DIR" "$ID" | awk -v ino="$ino" '$6 == ino { print $3 }' |
+	"$list_files" "$BPFAHEAD_PIN_DIR" "$ID" | awk -v ino="$ino" '$5 == ino { print $3 }' |
 		sort -nu | paste -sd' '
 }
 file_has() { [ "$(kb_of_file "$1")" = "$2" ]; }
