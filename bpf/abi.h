@@ -265,6 +265,10 @@ enum clamp {
 	CLAMP_NONE = 0,
 	CLAMP_NEVER_LOWER = 1, /* max(row, original) */
 	CLAMP_NEVER_RAISE = 2, /* min(row, original) */
+	/* None, and who wrote the number, in a bdi's own row; the kernel programs ask no further.
+	 */
+	CLAMP_BY_HAND = 3, /* `bpfahead config`: nobody adjusts it */
+	CLAMP_LEARNED = 4, /* the helper's guard or probe, which takes it out when it stops */
 };
 
 /* Map `policy`, keyed by bdi id (DEFAULT_POLICY_ID: the default row). ra_kb 0: leave alone. */

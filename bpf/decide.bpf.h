@@ -369,12 +369,10 @@ __attribute__((noinline)) int hop_decide(__u32 slot)
 	limits_moved = st->limits_sig && s->in.limits_sig && s->in.limits_sig != st->limits_sig;
 	if (s->in.limits_sig)
 		st->limits_sig = s->in.limits_sig;
-	if (!eligible(st, c)) {
-		st->flags &= ~BDI_ELIGIBLE;
+	if (!(st->flags & BDI_ELIGIBLE)) {
 		st->confirm = 0;
 		return 0;
 	}
-	st->flags |= BDI_ELIGIBLE;
 	if (s->set.mode != MODE_ACT && s->set.mode != MODE_RECOMMEND) {
 		st->confirm = 0;
 		return 0;
@@ -604,6 +602,10 @@ __attribute__((noinline)) int hop_end(__u32 slot)
 	    s->window.w.delta[COUNTER_BLOCK_RAHEAD_READS] * DIRECT_SHARE <
 		    s->window.w.delta[COUNTER_BLOCK_READS])
 		s->window.class_id = CLASS_NONE;
+	if (eligible(st, c))
+		st->flags |= BDI_ELIGIBLE;
+	else
+		st->flags &= ~BDI_ELIGIBLE;
 	hop_sample(slot); /* first, so that it belongs to the time before the decision */
 	hop_decide(slot);
 	st->previous_hop_class = st->hop_class;

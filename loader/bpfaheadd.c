@@ -27,6 +27,7 @@
 #include "owner.h"
 #include "privileges.h"
 #include "state.h"
+#include "steer.h"
 
 #ifndef BPFAHEAD_VERSION
 #define BPFAHEAD_VERSION "0.1.0"
@@ -152,6 +153,7 @@ static void report(const struct event *e, const struct apply_report *r, void *ar
 	    "%s", line);
 }
 
+/* News of rows: calibrated ones, and what guard and probe find. */
 static void say_row(bool trouble, const char *line, void *arg)
 {
 	(void)arg;
@@ -272,6 +274,7 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 	struct history *history = NULL;
 	struct follower *follower = NULL;
 	struct applier *a = NULL;
+	struct steer *steer = NULL;
 	int signals = -1, epoll = -1, err, left, returned, status = EXIT_FAILURE;
 	const char *why;
 
@@ -312,6 +315,7 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 		history = open_history(arguments);
 	}
 	rows.state_dir = state_dir;
+	steer_sweep(maps);
 	err = device_rows_listen(&rows, a);
 	if (err) {
 		say(LEVEL_ERROR, "calibrated policies: %s", strerror(-err));
@@ -320,6 +324,11 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 	err = history_follow(history, a);
 	if (err) {
 		say(LEVEL_ERROR, "history: %s", strerror(-err));
+		goto out;
+	}
+	steer = steer_new(maps, a, state_dir, history, say_row, NULL);
+	if (!steer) {
+		say(LEVEL_ERROR, "guard: %s", strerror(errno));
 		goto out;
 	}
 	run_before_readers();
@@ -335,6 +344,8 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 		say(LEVEL_ERROR, "waiting for events: %s", strerror(-err));
 	say_counts(a);
 	history_mark(history, HISTORY_STOPPED);
+	steer_free(steer);
+	steer = NULL;
 	left = restore_originals(maps, stderr);
 	if (left < 0)
 		say(LEVEL_ERROR, "restoring the original values: %s", strerror(-left));
@@ -347,6 +358,7 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 out:
 	if (epoll >= 0)
 		close(epoll);
+	steer_free(steer);
 	applier_free(a);
 	history_close(history);
 	follower_stop(follower);

@@ -305,7 +305,7 @@ static void parse_policy_value(struct argp_state *state, struct assignment *a, c
 {
 	if (a->kind == SET_CLAMP) {
 		a->value = clamp_from_name(value);
-		if (a->value < 0)
+		if (a->value < 0 || a->value > CLAMP_NEVER_RAISE)
 			usage(state, "%s wants none, never-lower or never-raise, not '%s'", key,
 			      value);
 		return;
@@ -498,9 +498,9 @@ static int plan_policy(const struct maps *maps, struct plan *plan, const struct 
 	if (a->kind != SET_KB)
 		return 0;
 	row->policy.ra_kb[a->class_id] = (__u32)a->value;
-	/* A device's own number is one that somebody measured: no rule bends it. */
+	/* A device's own number is one that somebody chose: no rule bends it, no probe moves it. */
 	if (a->device)
-		row->policy.clamp[a->class_id] = CLAMP_NONE;
+		row->policy.clamp[a->class_id] = CLAMP_BY_HAND;
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "load.h"
 #include "names.h"
 #include "start.h"
+#include "steer.h"
 
 struct run {
 	bool dry_run;
@@ -211,6 +212,16 @@ static void print_event(const struct event *event, const struct apply_report *re
 	fflush(stdout);
 }
 
+static void print_news(bool warning, const char *line, void *arg)
+{
+	const struct run *run = arg;
+
+	print_time();
+	printf("  %s%s%s\n", run->colour && warning ? "\033[1m" : "", line,
+	       run->colour && warning ? "\033[0m" : "");
+	fflush(stdout);
+}
+
 /* Until SIGINT, SIGTERM or SIGHUP. */
 static int serve(struct applier *applier, struct history *history, int signals)
 {
@@ -264,14 +275,14 @@ static int adopt(void)
 }
 
 /* NULL: off, which is said unless it was asked for. */
-static struct history *open_history(const struct run *run)
+static struct history *open_history(const struct run *run, const char *state_dir)
 {
 	struct history *history;
 	const char *why;
 
-	if (!start_state_dir() || run->no_history)
+	if (!state_dir || run->no_history)
 		return NULL;
-	history = history_open(cli.state_dir, HISTORY_BYTES, &why);
+	history = history_open(state_dir, HISTORY_BYTES, &why);
 	if (!history)
 		say("no history: %s/" HISTORY_FILE ": %s", cli.state_dir, why);
 	return history;
@@ -296,6 +307,8 @@ static int apply_until_signal(struct run *run, int signals)
 	struct history *history = NULL;
 	struct follower *follower = NULL;
 	struct applier *applier;
+	const char *state_dir;
+	struct steer *steer;
 	struct maps maps;
 	int err, status;
 
@@ -312,11 +325,16 @@ static int apply_until_signal(struct run *run, int signals)
 		status = fail(EXIT_FAILURE, "cannot open the ring of events: %s", strerror(errno));
 		goto close;
 	}
-	history = open_history(run);
+	state_dir = start_state_dir() ? cli.state_dir : NULL;
+	history = open_history(run, state_dir);
 	rows.maps = &maps;
+	steer_sweep(&maps);
 	err = device_rows_listen(&rows, applier);
 	if (!err)
 		err = history_follow(history, applier);
+	steer = err ? NULL : steer_new(&maps, applier, state_dir, history, print_news, run);
+	if (!err && !steer)
+		err = -errno;
 	history_mark(history, HISTORY_STARTED);
 	if (!err && follower)
 		err = follower_listen(follower, applier);
@@ -325,6 +343,7 @@ static int apply_until_signal(struct run *run, int signals)
 	if (err)
 		status = fail(EXIT_FAILURE, "waiting for events: %s", strerror(-err));
 	history_mark(history, HISTORY_STOPPED);
+	steer_free(steer);
 	applier_free(applier);
 	history_close(history);
 close:

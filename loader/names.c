@@ -44,6 +44,8 @@ static const char *const clamps[] = {
 	[CLAMP_NONE] = "none",
 	[CLAMP_NEVER_LOWER] = "never-lower",
 	[CLAMP_NEVER_RAISE] = "never-raise",
+	[CLAMP_BY_HAND] = "by-hand",
+	[CLAMP_LEARNED] = "learned",
 };
 
 static int find(const char *const *names, size_t count, const char *name)

@@ -17,7 +17,7 @@ bool feature_is_ratio(unsigned int id);          /* Q16 rather than a plain inte
 const char *counter_name(unsigned int id);       /* NULL if out of range */
 const char *mode_name(unsigned int mode);
 int mode_from_name(const char *name);       /* enum mode, or -ENOENT */
-const char *clamp_name(unsigned int clamp); /* "none", "never-lower", "never-raise" */
+const char *clamp_name(unsigned int clamp); /* "none", "never-lower", ...; "?" */
 int clamp_from_name(const char *name);
 const char *source_names(unsigned int sources, char *buffer,
 			 unsigned int size); /* "block,readahead" */

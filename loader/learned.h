@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What was learned about devices and outlives the helper: values that did harm, and values that
+ * a probe found better than the policy's. Kept by device identity and class, in a small INI file.
+ */
+#ifndef BPFAHEAD_LEARNED_H
+#define BPFAHEAD_LEARNED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../bpf/abi.h"
+
+#define LEARNED_FILE "learned.ini"
+#define LEARNED_MAX 128   /* entries; the one that expires first, then the oldest, makes room */
+#define DEVICES_MAX 64    /* with a budget of their own */
+#define DEVICE_ID_LEN 112 /* with what stands beside it within a line of inih, 200 */
+
+#define HARM_FIRST_S 600ULL
+#define HARM_MAX_S 86400ULL
+
+enum learned_kind {
+	LEARNED_HARM, /* kb did harm */
+	LEARNED_TRIM, /* kb does better than policy_kb */
+};
+
+struct learned {
+	char device[DEVICE_ID_LEN]; /* "": free; without blanks */
+	enum learned_kind kind;
+	unsigned int class_id;
+	unsigned int kb;
+	unsigned int policy_kb; /* TRIM: what it replaces; another policy value ends it */
+	unsigned int times;     /* HARM: in a row */
+	__u64 until_s;          /* HARM: not tried again before; wall clock. TRIM: when learned */
+};
+
+/* Time spent on a device by what a probe made of it, for its bound. */
+struct probe_budget {
+	char device[DEVICE_ID_LEN];
+	__u64 watched_ms;
+	__u64 worse_ms;
+	__u64 used; /* of learned_table.clock */
+};
+
+struct learned_table {
+	struct learned entry[LEARNED_MAX];
+	struct probe_budget budget[DEVICES_MAX];
+	__u64 clock;
+	bool changed; /* since it was written */
+};
+
+/* The entry of a kind, or NULL. @kb 0: any value. */
+const struct learned *learned_find(const struct learned_table *t, const char *device,
+				   enum learned_kind kind, unsigned int class_id, unsigned int kb);
+
+/* Harm was done: forgotten for 10 minutes, twice as long each time in a row, a day at most. */
+const struct learned *learned_harm(struct learned_table *t, const char *device,
+				   unsigned int class_id, unsigned int kb, __u64 now_s);
+/* The best value found; equal to policy_kb: nothing is to be remembered. */
+void learned_trim(struct learned_table *t, const char *device, unsigned int class_id,
+		  unsigned int kb, unsigned int policy_kb, __u64 now_s);
+void learned_drop(struct learned_table *t, const struct learned *entry);
+
+/* The device's budget, a new one if need be; never NULL. */
+struct probe_budget *learned_budget(struct learned_table *t, const char *device);
+
+/* 0 or -errno; a file that is not there is an empty one, a line not understood is left out. */
+int learned_load(struct learned_table *t, const char *state_dir);
+/* Replaces the file by a rename. 0 or -errno; then `changed` stays. */
+int learned_save(struct learned_table *t, const char *state_dir);
+
+#endif

@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "steer.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bdi.h"
+#include "device_rows.h"
+#include "guard.h"
+#include "learned.h"
+#include "names.h"
+
+#define STEER_BDIS 64 /* the one heard of longest ago gives way, and its row with it */
+#define RETRY_WATCH_NS 3000000000ULL /* "before" a harmful value is given another chance */
+#define RETRY_NS 2200000000ULL
+#define FALLBACK_KB 128 /* the kernel's own default for most disks */
+
+struct steer_bdi {
+	__u64 bdi_id; /* 0: free */
+	__u64 used;   /* of steer.clock */
+	char name[BDI_NAME_LEN];
+	char device[DEVICE_ID_LEN];
+	unsigned int original_kb;
+	struct policy_row base; /* what ours stands on */
+	bool base_is_own;       /* a row of this bdi rather than the default one */
+	struct policy_row written;
+	bool has_row; /* `written` is in the map, and ours */
+	/* A value for the time being, until its class is no longer in force; 0: none. */
+	unsigned int episode_class, episode_kb;
+	__u64 next_expiry_s; /* of a memory that holds a class of this device; 0: none */
+	__u64 retry_ns;
+	__u64 watch_until_ns;
+	__u32 told_by_hand; /* classes */
+};
+
+struct steer {
+	const struct maps *maps;
+	const char *state_dir;
+	struct history *history;
+	void (*tell)(bool warning, const char *line, void *arg);
+	void *arg;
+	__u64 clock;
+	bool told_save;
+	struct guard guard;
+	struct learned_table learned;
+	struct steer_bdi bdi[STEER_BDIS];
+};
+
+static __u64 wall_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (__u64)now.tv_sec;
+}
+
+static unsigned int page_kb(void)
+{
+	return (unsigned int)(sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* What the policy calls a value: odd_pages_kb() of bpf/decide.bpf.h takes a page off it. */
+static unsigned int nominal_kb(unsigned int kb)
+{
+	unsigned int pages = kb / page_kb();
+
+	return pages > 4 && pages & 1 ? (pages + 1) * page_kb() : kb;
+}
+
+/* By what the device is known again, as rows of calibrated devices are; else the bdi's name. */
+static void name_device(struct steer_bdi *b, const __u8 *fs_uuid)
+{
+	struct identities known;
+	const char *text = b->name;
+
+	if (identities_find(b->name, fs_uuid, &known))
+		text = known.text[0];
+	if (strlen(text) < DEVICE_ID_LEN)
+		snprintf(b->device, sizeof(b->device), "%s", text);
+	else /* its end tells it apart: a path, a number */
+		snprintf(b->device, sizeof(b->device), "%s",
+			 text + strlen(text) - DEVICE_ID_LEN + 1);
+}
+
+__attribute__((format(printf, 4, 5))) static void news(struct steer *s, const struct steer_bdi *b,
+						       bool warning, const char *format, ...)
+{
+	char line[512], label[96];
+	va_list args;
+	int n;
+
+	if (!s->tell)
+		return;
+	bdi_display_name(b->name, label, sizeof(label));
+	n = snprintf(line, sizeof(line), "%s: ", label);
+	va_start(args, format);
+	vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
+	va_end(args);
+	s->tell(warning, line, s->arg);
+}
+
+static void save(struct steer *s)
+{
+	int err;
+
+	if (!s->state_dir || !s->learned.changed)
+		return;
+	err = learned_save(&s->learned, s->state_dir);
+	if (err && !s->told_save && s->tell) {
+		char line[512];
+
+		snprintf(line, sizeof(line), "what was learned is not kept: %s: %s", s->state_dir,
+			 strerror(-err));
+		s->tell(true, line, s->arg);
+	}
+	s->told_save = err != 0;
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+static bool get_row(const struct steer *s, __u64 bdi_id, struct policy_row *row)
+{
+	return !bpf_map_lookup_elem(s->maps->policy, &bdi_id, row);
+}
+
+static bool same_cell(const struct policy_row *a, const struct policy_row *b, unsigned int class_id)
+{
+	return a->ra_kb[class_id] == b->ra_kb[class_id] && a->clamp[class_id] == b->clamp[class_id];
+}
+
+static void set_cell(struct policy_row *to, const struct policy_row *from, unsigned int class_id)
+{
+	to->ra_kb[class_id] = from->ra_kb[class_id];
+	to->clamp[class_id] = from->clamp[class_id];
+}
+
+void steer_sweep(const struct maps *maps)
+{
+	struct policy_row standard = {}, row;
+	__u64 key, next, id = DEFAULT_POLICY_ID;
+	bool learned, by_hand, first = true;
+	unsigned int i, n;
+
+	bpf_map_lookup_elem(maps->policy, &id, &standard);
+	for (n = 0; n < 4 * BDI_SLOTS; n++) {
+		if (bpf_map_get_next_key(maps->policy, first ? NULL : &key, &next))
+			return;
+		key = next;
+		first = false;
+		if (key == DEFAULT_POLICY_ID || bpf_map_lookup_elem(maps->policy, &key, &row))
+			continue;
+		learned = by_hand = false;
+		for (i = 0; i < CLASSES_MAX; i++) {
+			by_hand |= row.clamp[i] == CLAMP_BY_HAND;
+			if (row.clamp[i] != CLAMP_LEARNED)
+				continue;
+			learned = true;
+			set_cell(&row, &standard, i);
+		}
+		if (learned && by_hand) {
+			bpf_map_update_elem(maps->policy, &key, &row, BPF_EXIST);
+		} else if (learned) {
+			bpf_map_delete_elem(maps->policy, &key);
+			first = true; /* a key that is gone leads to the first one anyway */
+		}
+	}
+}
+
+/* What the row in the map says that is not ours: the default row's, an administrator's, a measured
+ * one. */
+static void read_base(struct steer *s, struct steer_bdi *b)
+{
+	struct policy_row standard = {}, row;
+	unsigned int i;
+
+	get_row(s, DEFAULT_POLICY_ID, &standard);
+	if (!get_row(s, b->bdi_id, &row)) {
+		/* Ours was taken away: whoever did that wants none. */
+		if (b->has_row)
+			b->episode_kb = 0;
+		b->has_row = b->base_is_own = false;
+		b->base = standard;
+		return;
+	}
+	if (!b->has_row) {
+		b->base = row;
+		b->base_is_own = true;
+		return;
+	}
+	for (i = 0; i < CLASSES_MAX; i++) {
+		if (!same_cell(&row, &b->written, i)) {
+			set_cell(&b->base, &row, i);
+			b->base_is_own = true;
+			if (i == b->episode_class)
+				b->episode_kb = 0;
+		} else if (!b->base_is_own) {
+			set_cell(&b->base, &standard, i);
+		}
+	}
+}
+
+/* wanted_kb() of bpf/decide.bpf.h for the row below ours, in the policy's terms; 0: none. */
+static unsigned int base_kb(const struct steer_bdi *b, unsigned int class_id)
+{
+	unsigned int kb = b->base.ra_kb[class_id];
+
+	if (!kb || !b->original_kb)
+		return kb;
+	if ((b->base.clamp[class_id] == CLAMP_NEVER_LOWER && kb < b->original_kb) ||
+	    (b->base.clamp[class_id] == CLAMP_NEVER_RAISE && kb > b->original_kb))
+		return b->original_kb;
+	return kb;
+}
+
+static bool is_harmful(const struct steer *s, const struct steer_bdi *b, unsigned int class_id,
+		       unsigned int kb, __u64 now_s)
+{
+	const struct learned *e =
+		learned_find(&s->learned, b->device, LEARNED_HARM, class_id, nominal_kb(kb));
+
+	return e && e->until_s > now_s;
+}
+
+/*
+ * What takes the place of the base's value for a class; 0: nothing does. The value before the
+ * harmful one serves the readers of then; the next time others may come, and start from the
+ * administrator's.
+ */
+static unsigned int override_kb(const struct steer *s, const struct steer_bdi *b,
+				unsigned int class_id, __u64 now_s)
+{
+	unsigned int kb = base_kb(b, class_id);
+
+	if (b->base.clamp[class_id] == CLAMP_BY_HAND || !kb)
+		return 0;
+	if (b->episode_kb && b->episode_class == class_id)
+		return b->episode_kb;
+	if (!is_harmful(s, b, class_id, kb, now_s))
+		return 0;
+	if (b->original_kb && !is_harmful(s, b, class_id, b->original_kb, now_s))
+		return b->original_kb;
+	return is_harmful(s, b, class_id, FALLBACK_KB, now_s) ? FALLBACK_KB / 2 : FALLBACK_KB;
+}
+
+static void set_watch(struct steer *s, struct steer_bdi *b, __u64 until_ns)
+{
+	struct applied entry;
+
+	if (b->watch_until_ns == until_ns ||
+	    bpf_map_lookup_elem(s->maps->applied, &b->bdi_id, &entry))
+		return;
+	/*
+	 * This process is the one writer of entries that exist. Accepted race: one that an
+	 * emergency or a person's resume deletes in these microseconds stays deleted (BPF_EXIST).
+	 */
+	entry.watch_until_ns = until_ns;
+	if (!bpf_map_update_elem(s->maps->applied, &b->bdi_id, &entry, BPF_EXIST))
+		b->watch_until_ns = until_ns;
+}
+
+/* Brings the row in the map to what is known. */
+static void refresh(struct steer *s, struct steer_bdi *b)
+{
+	__u64 now_s = wall_s();
+	struct policy_row row;
+	unsigned int i, kb;
+	bool any = false;
+
+	read_base(s, b);
+	row = b->base;
+	for (i = 0; i < CLASSES_MAX; i++) {
+		kb = override_kb(s, b, i, now_s);
+		if (!kb)
+			continue;
+		row.ra_kb[i] = kb;
+		row.clamp[i] = CLAMP_LEARNED;
+		any = true;
+	}
+	b->next_expiry_s = 0;
+	for (i = 0; i < LEARNED_MAX; i++) {
+		const struct learned *e = &s->learned.entry[i];
+
+		if (e->kind == LEARNED_HARM && e->until_s > now_s &&
+		    !strcmp(e->device, b->device) &&
+		    (!b->next_expiry_s || e->until_s < b->next_expiry_s))
+			b->next_expiry_s = e->until_s;
+	}
+	if (!any && !b->base_is_own) {
+		if (b->has_row)
+			bpf_map_delete_elem(s->maps->policy, &b->bdi_id);
+		b->has_row = false;
+		return;
+	}
+	if (!any && !b->has_row)
+		return;
+	if (b->has_row && !memcmp(&row, &b->written, sizeof(row)))
+		return;
+	if (bpf_map_update_elem(s->maps->policy, &b->bdi_id, &row, BPF_ANY)) {
+		news(s, b, true, "its row of the policy cannot be written: %s", strerror(errno));
+		return;
+	}
+	b->written = row;
+	b->has_row = any;
+}
+
+/* Takes out what is ours. */
+static void withdraw(struct steer *s, struct steer_bdi *b)
+{
+	if (!b->bdi_id || !b->has_row)
+		return;
+	read_base(s, b);
+	if (b->has_row && b->base_is_own)
+		bpf_map_update_elem(s->maps->policy, &b->bdi_id, &b->base, BPF_EXIST);
+	else if (b->has_row)
+		bpf_map_delete_elem(s->maps->policy, &b->bdi_id);
+	b->has_row = false;
+}
+
+static struct steer_bdi *find(struct steer *s, __u64 bdi_id)
+{
+	unsigned int i;
+
+	for (i = 0; bdi_id && i < STEER_BDIS; i++) {
+		if (s->bdi[i].bdi_id == bdi_id) {
+			s->bdi[i].used = ++s->clock;
+			return &s->bdi[i];
+		}
+	}
+	return NULL;
+}
+
+static struct steer_bdi *get(struct steer *s, __u64 bdi_id, const char *name)
+{
+	struct steer_bdi *b = find(s, bdi_id);
+	unsigned int i;
+
+	if (b)
+		return b;
+	b = &s->bdi[0];
+	for (i = 1; i < STEER_BDIS; i++) {
+		if (s->bdi[i].used < b->used)
+			b = &s->bdi[i];
+	}
+	withdraw(s, b);
+	memset(b, 0, sizeof(*b));
+	b->bdi_id = bdi_id;
+	b->used = ++s->clock;
+	memcpy(b->name, name, BDI_NAME_LEN);
+	b->name[BDI_NAME_LEN - 1] = '\0';
+	return b;
+}
+
+/* --- findings -------------------------------------------------------------------------------- */
+
+static void tell_finding(struct steer *s, const struct steer_bdi *b, const struct guard_finding *f)
+{
+	const char *class = class_name(f->class_id);
+
+	switch (f->verdict) {
+	case GUARD_REVERT:
+		news(s, b, true,
+		     "%u -> %u KB for %s cost %d %% (+- %d) of %s, %" PRIu64 " -> %" PRIu64
+		     " a second: back to %u KB",
+		     f->from_kb, f->to_kb, class, f->loss.loss / 10, f->loss.error / 10,
+		     progress_name(f->measure), (uint64_t)f->rate_before, (uint64_t)f->rate_after,
+		     f->from_kb);
+		break;
+	case GUARD_CLEARED:
+		news(s, b, false,
+		     "%u KB did not bring %s back for %s: not %u KB, but the readers had changed",
+		     f->from_kb, progress_name(f->measure), class, f->to_kb);
+		break;
+	default:
+		break;
+	}
+}
+
+static void note(struct steer *s, const struct steer_bdi *b, enum history_what what,
+		 const struct guard_finding *f, const char *text)
+{
+	history_note(s->history, b->bdi_id, b->name, what, f->class_id, f->from_kb, f->to_kb, text);
+}
+
+static void act_on(struct steer *s, struct steer_bdi *b, const struct guard_finding *f)
+{
+	const struct learned *e;
+	char text[64];
+
+	switch (f->verdict) {
+	case GUARD_REVERT:
+		read_base(s, b);
+		if (b->base.clamp[f->class_id] == CLAMP_BY_HAND) {
+			guard_forget(&s->guard, b->bdi_id);
+			if (b->told_by_hand & (1U << f->class_id))
+				return;
+			b->told_by_hand |= 1U << f->class_id;
+			news(s, b, true,
+			     "%u KB for %s, set by hand, cost %d %% (+- %d) of %s beside %u KB: "
+			     "left as it is",
+			     f->to_kb, class_name(f->class_id), f->loss.loss / 10,
+			     f->loss.error / 10, progress_name(f->measure), f->from_kb);
+			return;
+		}
+		tell_finding(s, b, f);
+		snprintf(text, sizeof(text), "-%d %% %s", f->loss.loss / 10,
+			 progress_name(f->measure));
+		note(s, b, HISTORY_REVERTED, f, text);
+		b->episode_class = f->class_id;
+		b->episode_kb = f->from_kb;
+		refresh(s, b);
+		break;
+	case GUARD_HARMFUL:
+		e = learned_harm(&s->learned, b->device, f->class_id, nominal_kb(f->to_kb),
+				 wall_s());
+		news(s, b, false,
+		     "%u KB brought %s back: %u KB does harm to %s here, and is not tried again "
+		     "for %" PRIu64 " min",
+		     f->from_kb, progress_name(f->measure), f->to_kb, class_name(f->class_id),
+		     (uint64_t)(e->until_s - wall_s()) / 60);
+		refresh(s, b);
+		save(s);
+		break;
+	case GUARD_CLEARED:
+		tell_finding(s, b, f);
+		b->episode_kb = 0;
+		refresh(s, b);
+		break;
+	case GUARD_FINE:
+		note(s, b, HISTORY_KEPT, f, NULL);
+		learned_drop(&s->learned, learned_find(&s->learned, b->device, LEARNED_HARM,
+						       f->class_id, nominal_kb(f->to_kb)));
+		save(s);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A memory whose time is over: its value gets another chance, with a "before" to hold it to. */
+static void retry(struct steer *s, struct steer_bdi *b, const struct sample *sample)
+{
+	if (b->retry_ns) {
+		if (sample->time_ns < b->retry_ns)
+			return;
+		b->retry_ns = 0;
+		b->episode_kb = 0;
+		refresh(s, b);
+	} else if (b->next_expiry_s && wall_s() >= b->next_expiry_s &&
+		   !guard_is_busy(&s->guard, b->bdi_id)) {
+		b->retry_ns = sample->time_ns + RETRY_NS;
+		set_watch(s, b, sample->time_ns + RETRY_WATCH_NS);
+	}
+}
+
+static bool guard_is_on(const struct steer *s)
+{
+	struct config raw, config;
+
+	if (maps_get_config(s->maps, &raw))
+		return false;
+	config_effective(&raw, &config);
+	return config.mode == MODE_ACT && config.guard == SWITCH_ON;
+}
+
+/* --- the ring -------------------------------------------------------------------------------- */
+
+static void appeared(const struct event *e, void *arg)
+{
+	struct steer *s = arg;
+	struct steer_bdi *b = get(s, e->bdi_id, e->name);
+
+	name_device(b, e->fs_uuid);
+	if (!b->original_kb)
+		b->original_kb = e->ra_kb;
+	if (guard_is_on(s))
+		refresh(s, b);
+}
+
+static void sampled(const struct sample *sample, void *arg)
+{
+	struct steer *s = arg;
+	struct steer_bdi *b = get(s, sample->bdi_id, sample->name);
+	struct guard_finding finding;
+	__u64 until;
+
+	if (!b->device[0]) /* the first sample comes before the appearance */
+		name_device(b, NULL);
+	if (!guard_is_on(s)) {
+		guard_forget(&s->guard, b->bdi_id);
+		b->episode_kb = 0;
+		withdraw(s, b);
+		return;
+	}
+	guard_sample(&s->guard, sample, NULL, &finding);
+	if (finding.verdict != GUARD_NOTHING)
+		act_on(s, b, &finding);
+	if (b->episode_kb && sample->decided_class != b->episode_class &&
+	    !guard_is_busy(&s->guard, b->bdi_id)) {
+		b->episode_kb = 0;
+		refresh(s, b);
+	}
+	retry(s, b, sample);
+	until = guard_watch_until(&s->guard, b->bdi_id);
+	if (until || !b->retry_ns)
+		set_watch(s, b, until);
+}
+
+static void applied(const struct event *e, const struct apply_report *r, void *arg)
+{
+	struct steer *s = arg;
+	struct steer_bdi *b = find(s, e->bdi_id);
+
+	if (!b)
+		return;
+	if (r->outcome == APPLY_GONE) {
+		guard_forget(&s->guard, b->bdi_id);
+		if (b->has_row)
+			bpf_map_delete_elem(s->maps->policy, &b->bdi_id);
+		memset(b, 0, sizeof(*b));
+		return;
+	}
+	if (r->outcome == APPLY_STOOD_BACK) {
+		guard_forget(&s->guard, b->bdi_id);
+		return;
+	}
+	if (r->original_kb)
+		b->original_kb = r->original_kb;
+	if (r->outcome != APPLY_WRITTEN || !guard_is_on(s))
+		return;
+	guard_changed(&s->guard, b->bdi_id, e->new_class, r->from_kb, r->to_kb, e->time_ns);
+	set_watch(s, b, guard_watch_until(&s->guard, b->bdi_id));
+}
+
+struct steer *steer_new(const struct maps *maps, struct applier *applier, const char *state_dir,
+			struct history *history,
+			void (*tell)(bool warning, const char *line, void *arg), void *arg)
+{
+	struct steer *s = calloc(1, sizeof(*s));
+	const struct apply_listener listener = {
+		.appeared = appeared, .sampled = sampled, .applied = applied, .arg = s};
+	int err;
+
+	if (!s)
+		return NULL;
+	s->maps = maps;
+	s->state_dir = state_dir;
+	s->history = history;
+	s->tell = tell;
+	s->arg = arg;
+	guard_init(&s->guard, page_kb());
+	if (state_dir)
+		learned_load(&s->learned, state_dir);
+	err = applier_listen(applier, &listener);
+	if (err) {
+		free(s);
+		errno = -err;
+		return NULL;
+	}
+	return s;
+}
+
+void steer_free(struct steer *s)
+{
+	unsigned int i;
+
+	if (!s)
+		return;
+	for (i = 0; i < STEER_BDIS; i++)
+		withdraw(s, &s->bdi[i]);
+	save(s);
+	free(s);
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * reader KIND FILE SECONDS [RATE] - read FILE and tell what was got done in each second
+ *
+ * KIND: pages, objects (16 KB): touched by mmap at random places; stream: read(2) of 4 KB in order,
+ * 16 MB from each of random places; random: read(2) of 4 KB at random places. RATE: units a second
+ * at most (a stream's unit is 4 KB). Every 300 ms the file is opened anew, by a stream told
+ * POSIX_FADV_NORMAL, so that readahead is the device's of now; and what was read leaves the page
+ * cache. SIGUSR1 divides RATE by three. Prints a line per second: milliseconds since the start,
+ * units a second; at the end "total UNITS MILLISECONDS".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096U
+#define OBJECT_PAGES 4U
+#define PIECE_PAGES 4096ULL
+#define ANEW_MS 300U
+
+static volatile sig_atomic_t divisor = 1;
+
+static void ask_for_less(int signal)
+{
+	(void)signal;
+	divisor = 3;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t any(uint64_t below)
+{
+	static uint64_t seed = 88172645463325252ULL;
+
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+static int failed(const char *what)
+{
+	fprintf(stderr, "reader: %s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+struct file {
+	const char *path;
+	uint64_t bytes, opened_ms;
+	int fd;
+	volatile unsigned char *map; /* NULL: not wanted, or not yet */
+};
+
+static int open_anew(struct file *f, char kind)
+{
+	if (kind == 's' && f->fd >= 0) {
+		posix_fadvise(f->fd, 0, 0, POSIX_FADV_NORMAL);
+		f->opened_ms = now_ms();
+		return 0;
+	}
+	if (f->map)
+		munmap((void *)f->map, f->bytes);
+	if (f->fd >= 0) {
+		posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
+		close(f->fd);
+	}
+	f->opened_ms = now_ms();
+	f->fd = open(f->path, O_RDONLY | O_CLOEXEC);
+	if (f->fd < 0)
+		return failed(f->path);
+	if (kind != 'p' && kind != 'o')
+		return 0;
+	f->map = mmap(NULL, f->bytes, PROT_READ, MAP_SHARED, f->fd, 0);
+	return f->map == MAP_FAILED ? failed("mmap") : 0;
+}
+
+/* One unit of work: 0, or 1 after a line. */
+static int work(struct file *f, char kind)
+{
+	static uint64_t next = PIECE_PAGES;
+	uint64_t pages = f->bytes / PAGE, at;
+	char page[PAGE];
+	unsigned int i;
+
+	if (!f->map && (kind == 'p' || kind == 'o'))
+		return 1;
+	switch (kind) {
+	case 'p':
+		(void)f->map[any(pages) * PAGE];
+		return 0;
+	case 'o':
+		at = any(pages / OBJECT_PAGES) * OBJECT_PAGES * PAGE;
+		for (i = 0; i < OBJECT_PAGES; i++)
+			(void)f->map[at + i * PAGE];
+		return 0;
+	case 's':
+		if (next % PIECE_PAGES == 0) {
+			posix_fadvise(f->fd, (off_t)((next - PIECE_PAGES) * PAGE),
+				      (off_t)(PIECE_PAGES * PAGE), POSIX_FADV_DONTNEED);
+			next = any(pages / PIECE_PAGES) * PIECE_PAGES;
+		}
+		at = next++ * PAGE;
+		break;
+	default:
+		at = any(pages) * PAGE;
+	}
+	return pread(f->fd, page, PAGE, (off_t)at) == (ssize_t)PAGE ? 0 : failed("read");
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t start = now_ms(), told = start, last = start, units = 0, before = 0, now;
+	double rate = argc > 4 ? strtod(argv[4], NULL) : 0, asked = 0;
+	uint64_t end;
+	struct file f = {.fd = -1};
+	struct stat st;
+	char kind;
+
+	if (argc < 4 || !strchr("posr", argv[1][0])) {
+		fputs("usage: reader pages|objects|stream|random FILE SECONDS [RATE]\n", stderr);
+		return 2;
+	}
+	kind = argv[1][0];
+	signal(SIGUSR1, ask_for_less);
+	f.path = argv[2];
+	if (stat(f.path, &st) || st.st_size < (off_t)(PIECE_PAGES * PAGE))
+		return failed(f.path);
+	f.bytes = (uint64_t)st.st_size;
+	end = start + (uint64_t)(strtod(argv[3], NULL) * 1000);
+	if (open_anew(&f, kind))
+		return 1;
+	while ((now = now_ms()) < end) {
+		if (now - f.opened_ms >= ANEW_MS && open_anew(&f, kind))
+			return 1;
+		if (now - told >= 1000) {
+			printf("%llu %llu\n", (unsigned long long)(now - start),
+			       (unsigned long long)((units - before) * 1000 / (now - told)));
+			fflush(stdout);
+			told = now;
+			before = units;
+		}
+		if (rate > 0) {
+			asked += rate / divisor * (double)(now - last) / 1000;
+			last = now;
+			if ((double)units > asked) {
+				usleep(1000);
+				continue;
+			}
+		}
+		if (work(&f, kind))
+			return 1;
+		units++;
+	}
+	printf("total %llu %llu\n", (unsigned long long)units, (unsigned long long)(now - start));
+	return 0;
+}

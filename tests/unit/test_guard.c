@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guard on made-up devices: what it takes back, how fast, what it leaves alone, what it
+ * remembers. A loop of a few lines stands for the kernel programs and for steer.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "loader/guard.h"
+#include "made_device.h"
+
+#define HOP_NS 500000000ULL
+#define DWELL_HOPS 4
+
+struct host {
+	struct guard guard;
+	struct made_device device;
+	unsigned int class_id; /* what the model calls the readers */
+	unsigned int decided;
+	unsigned int ra_kb, policy_kb, override_kb;
+	unsigned int confirm, since_event;
+	unsigned int reverts, harmful, cleared, changes, harm_kb;
+	bool forget_harm;
+	unsigned int hops, hops_at_policy; /* with policy_kb in place */
+	struct guard_finding last;
+};
+
+static void host_start(struct host *h, unsigned int class_id, unsigned int ra_kb,
+		       unsigned int policy_kb)
+{
+	struct made_device device = h->device;
+
+	memset(h, 0, sizeof(*h));
+	h->device = device;
+	h->device.time_ns = 1000000000ULL;
+	guard_init(&h->guard, 4);
+	h->class_id = class_id;
+	h->decided = CLASS_NONE;
+	h->ra_kb = ra_kb;
+	h->policy_kb = policy_kb;
+}
+
+/* One hop: the device works, a sample is sent where the kernel sends one, a value is written. */
+static void host_hop(struct host *h)
+{
+	struct guard_finding f = {0};
+	struct sample s = {.bdi_id = 7};
+	unsigned int i, wanted;
+	bool watched = guard_watch_until(&h->guard, 7) > h->device.time_ns;
+
+	made_work(&h->device, h->ra_kb, HOP_NS);
+	h->hops++;
+	h->hops_at_policy += h->ra_kb == h->policy_kb;
+	s.time_ns = h->device.time_ns;
+	s.ra_kb = h->ra_kb;
+	s.hop_class = s.window_class = (__u8)h->class_id;
+	s.decided_class = (__u8)h->decided;
+	for (i = 0; i < COUNTERS_MAX; i++)
+		s.total[i] = (__u64)h->device.total[i];
+	if (watched || h->decided != h->class_id || h->hops % 20 == 0)
+		guard_sample(&h->guard, &s, NULL, &f);
+	switch (f.verdict) {
+	case GUARD_REVERT:
+		h->reverts++;
+		h->override_kb = f.from_kb;
+		h->last = f;
+		break;
+	case GUARD_HARMFUL:
+		h->harmful++;
+		h->harm_kb = f.to_kb;
+		break;
+	case GUARD_CLEARED:
+		h->cleared++;
+		h->override_kb = 0;
+		break;
+	default:
+		break;
+	}
+	h->since_event++;
+	if (h->decided != h->class_id && ++h->confirm == 3) {
+		h->decided = h->class_id;
+		h->confirm = 0;
+	}
+	if (h->decided != h->class_id || h->since_event < DWELL_HOPS)
+		return;
+	wanted = h->override_kb ? h->override_kb : h->policy_kb;
+	if (wanted == h->ra_kb)
+		return;
+	guard_changed(&h->guard, 7, h->decided, h->ra_kb, wanted, h->device.time_ns);
+	h->ra_kb = wanted;
+	h->changes++;
+	h->since_event = 0;
+}
+
+static void host_run(struct host *h, unsigned int hops)
+{
+	while (hops--)
+		host_hop(h);
+}
+
+static void one_reader(struct host *h, enum reader_kind kind, unsigned int size_kb, double iops,
+		       double mb_per_s, double noise)
+{
+	memset(h, 0, sizeof(*h));
+	h->device.iops = iops;
+	h->device.kb_per_s = mb_per_s * 1000;
+	h->device.noise = noise;
+	h->device.seed = 1;
+	h->device.nr_readers = 1;
+	h->device.reader[0] = (struct reader){kind, size_kb, 1, 0};
+}
+
+/* --- one by one ------------------------------------------------------------------------------ */
+
+static struct host host;
+
+static void single_pages_at_4096(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_OBJECTS, 4, 3000, 125, 0.05);
+	host_start(&host, CLASS_PAGES, 128, 4096);
+	host_run(&host, 60);
+	assert_int_equal(host.reverts, 1);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.harm_kb, 4096);
+	assert_int_equal(host.ra_kb, 128);
+	assert_int_equal(host.last.measure, PROGRESS_AROUNDS);
+	assert_true(host.last.loss.loss > 900);
+	assert_true(host.hops_at_policy <= 6); /* 3 s */
+}
+
+static void stream_at_16_on_a_slow_disk(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_SEQUENTIAL, 1024, 16);
+	host_run(&host, 60);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.ra_kb, 1024);
+	assert_true(host.hops_at_policy <= 6);
+}
+
+/* A wrong model says pages to a stream, whose read-arounds are none before and none after. */
+static void what_the_class_is_not_about_counts_too(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_PAGES, 1024, 16);
+	host_run(&host, 60);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.last.measure, PROGRESS_STREAMS);
+	assert_int_equal(host.ra_kb, 1024);
+}
+
+/* A stream gains from 4096 KB what the random readers beside it lose. */
+static void no_total_trades_a_tenant_away(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 3000, 125, 0.03);
+	host.device.nr_readers = 2;
+	host.device.reader[1] = (struct reader){READER_RANDOM, 4, 4, 0};
+	host_start(&host, CLASS_MIXED, 128, 4096);
+	host_run(&host, 60);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.last.measure, PROGRESS_JUMPS);
+	assert_int_equal(host.ra_kb, 128);
+}
+
+static void a_gain_stays(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.05);
+	host_start(&host, CLASS_SEQUENTIAL, 128, 1024);
+	host_run(&host, 100);
+	assert_int_equal(host.reverts, 0);
+	assert_int_equal(host.ra_kb, 1024);
+	assert_int_equal(host.changes, 1);
+}
+
+/* Half of the readers leave as the value changes: it is taken back, which helps nobody. */
+static void less_demand_is_no_harm(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_RANDOM, 4, 3000, 125, 0.03);
+	host.device.reader[0].most_per_s = 2000;
+	host_start(&host, CLASS_RANDOM, 128, 16);
+	host_run(&host, 5);
+	assert_int_equal(host.changes, 1);
+	host.device.reader[0].most_per_s = 700;
+	host_run(&host, 100);
+	assert_int_equal(host.harmful, 0);
+	assert_int_equal(host.ra_kb, 16);
+	assert_true(host.changes <= 5);
+}
+
+/* They all stop, and come back later. */
+static void silence_is_no_harm(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_RANDOM, 4, 3000, 125, 0.03);
+	host_start(&host, CLASS_RANDOM, 128, 16);
+	host_run(&host, 5);
+	host.device.time_ns += 20000000000ULL; /* without reads no hop ends */
+	host_run(&host, 40);
+	assert_int_equal(host.reverts, 0);
+	assert_int_equal(host.ra_kb, 16);
+}
+
+/* The pattern changes while the change is judged. */
+static void another_pattern_is_no_harm(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_OBJECTS, 4, 3000, 125, 0.03);
+	host_start(&host, CLASS_PAGES, 128, 16);
+	host_run(&host, 5);
+	host.device.reader[0] = (struct reader){READER_STREAM, 0, 1, 0};
+	host.class_id = CLASS_SEQUENTIAL;
+	host.policy_kb = 256;
+	host_run(&host, 40);
+	assert_int_equal(host.reverts, 0);
+	assert_int_equal(host.ra_kb, 256);
+}
+
+/* One hop in which the device did nothing. */
+static void one_stall_is_an_outlier(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 3000, 125, 0.02);
+	host_start(&host, CLASS_SEQUENTIAL, 128, 256);
+	host_run(&host, 6);
+	host.device.kb_per_s = 1;
+	host_run(&host, 1);
+	host.device.kb_per_s = 125000;
+	host_run(&host, 40);
+	assert_int_equal(host.reverts, 0);
+}
+
+/* A running stream does not shrink: the loss shows half a minute later, at its next seek. */
+static void a_loss_that_comes_late(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_SEQUENTIAL, 1024, 16);
+	while (!host.changes)
+		host_hop(&host);
+	/* The bdi has 16 KB, the stream reads on at 1024. */
+	host.device.reader[0] = (struct reader){READER_STREAM, 0, 1, 0};
+	host.device.iops = 120 * 64;
+	host_run(&host, 60);
+	assert_int_equal(host.reverts, 0);
+	host.device.iops = 120;
+	host_run(&host, 80);
+	assert_int_equal(host.reverts, 1);
+	assert_int_equal(host.ra_kb, 1024);
+}
+
+/* Nobody was seen to read before: there is nothing to compare with. */
+static void no_before_no_verdict(void **state)
+{
+	struct guard_finding f;
+	struct sample s = {.bdi_id = 3, .time_ns = 1000, .hop_class = CLASS_PAGES};
+
+	(void)state;
+	guard_init(&host.guard, 4);
+	guard_changed(&host.guard, 3, CLASS_PAGES, 128, 16, 1);
+	assert_int_equal(guard_watch_until(&host.guard, 3), 0);
+	guard_sample(&host.guard, &s, NULL, &f);
+	guard_changed(&host.guard, 3, CLASS_PAGES, 128, 16, 2000);
+	assert_false(guard_is_busy(&host.guard, 3));
+	assert_int_equal(f.verdict, GUARD_NOTHING);
+}
+
+/* Totals that run backwards, time that stands still, a bdi without an id, more bdis than places. */
+static void bad_samples(void **state)
+{
+	struct sample s = {.bdi_id = 1, .time_ns = 1000000000, .hop_class = CLASS_PAGES};
+	struct guard_finding f;
+	struct hop hop;
+	__u64 i;
+
+	(void)state;
+	guard_init(&host.guard, 4);
+	s.total[COUNTER_AROUND_STARTS] = 100;
+	guard_sample(&host.guard, &s, &hop, &f);
+	guard_sample(&host.guard, &s, &hop, &f);
+	assert_int_equal(hop.span_ns, 0);
+	s.time_ns += HOP_NS;
+	s.total[COUNTER_AROUND_STARTS] = 99;
+	guard_sample(&host.guard, &s, &hop, &f);
+	assert_int_equal(hop.span_ns, 0);
+	s.time_ns += HOP_NS;
+	s.total[COUNTER_AROUND_STARTS] = ~0ULL;
+	s.total[COUNTER_BLOCK_READ_BYTES] = ~0ULL;
+	s.total[COUNTER_ORDER_PAGES] = ~0ULL;
+	guard_sample(&host.guard, &s, &hop, &f);
+	assert_int_equal(hop.span_ns, HOP_NS);
+	s.bdi_id = 0;
+	guard_sample(&host.guard, &s, &hop, &f);
+	assert_int_equal(hop.span_ns, 0);
+	for (i = 1; i < 3 * GUARD_BDIS; i++) {
+		s.bdi_id = i;
+		s.time_ns++;
+		guard_sample(&host.guard, &s, &hop, &f);
+	}
+	assert_int_equal(f.verdict, GUARD_NOTHING);
+}
+
+/* --- by the thousand ------------------------------------------------------------------------- */
+
+static const unsigned int ladder[] = {4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
+#define RUNGS (sizeof(ladder) / sizeof(ladder[0]))
+
+static unsigned int rung(__u64 *seed)
+{
+	return ladder[(unsigned int)(made_random(seed) * RUNGS)];
+}
+
+/* Any device, any reader or two, any change. Returns the class that a good model would give. */
+static unsigned int any_device(struct host *h, __u64 *seed, double noise)
+{
+	static const unsigned int classes[] = {
+		[READER_STREAM] = CLASS_SEQUENTIAL, [READER_RUNS] = CLASS_SHORT_RUNS,
+		[READER_RANDOM] = CLASS_RANDOM,     [READER_OBJECTS] = CLASS_OBJECTS,
+		[READER_FILES] = CLASS_SMALL_FILES,
+	};
+	static const unsigned int sizes[] = {4, 16, 64, 64, 256};
+	enum reader_kind kind = (enum reader_kind)(made_random(seed) * NR_READER_KINDS);
+
+	one_reader(h, kind, sizes[(unsigned int)(made_random(seed) * 5)],
+		   made_between(seed, 80, 50000), made_between(seed, 50, 3000), noise);
+	if (kind == READER_RUNS && h->device.reader[0].size_kb < 64)
+		h->device.reader[0].size_kb = 64;
+	h->device.seed = *seed;
+	h->device.latency_s = made_random(seed) < 0.5 ? 0 : made_between(seed, 20e-6, 5e-3);
+	h->device.reader[0].threads = 1 + (unsigned int)(made_random(seed) * 4);
+	if (made_random(seed) < 0.25) {
+		h->device.nr_readers = 2;
+		h->device.reader[1] = (struct reader){READER_RANDOM, 4, 2, 0};
+	}
+	return classes[kind];
+}
+
+/* The worst that a reader of weight loses from one value to another, as a share. */
+static double true_loss(const struct made_device *d, unsigned int from_kb, unsigned int to_kb)
+{
+	double before[READERS_MAX], after[READERS_MAX], worst = -1e9;
+	unsigned int i;
+
+	made_rates(d, from_kb, before);
+	made_rates(d, to_kb, after);
+	for (i = 0; i < d->nr_readers; i++)
+		if (1 - after[i] / before[i] > worst)
+			worst = 1 - after[i] / before[i];
+	return worst;
+}
+
+static void any_change_on_any_device(void **state)
+{
+	unsigned int n, great = 0, missed = 0, longest = 0, fine = 0, wrong = 0, middling = 0,
+			seen = 0;
+	__u64 seed = 20261121;
+
+	(void)state;
+	for (n = 0; n < 3000; n++) {
+		double noise = made_between(&seed, 0.01, 0.15), loss;
+		unsigned int class_id = any_device(&host, &seed, noise);
+		unsigned int from_kb = rung(&seed), to_kb = rung(&seed);
+
+		if (from_kb == to_kb)
+			continue;
+		host_start(&host, class_id, from_kb, to_kb);
+		loss = true_loss(&host.device, from_kb, to_kb);
+		host_run(&host, 120);
+		assert_true(host.changes <= 7); /* no taking turns */
+		if (loss > 0.75) {
+			great++;
+			missed += host.ra_kb != from_kb;
+			if (host.hops_at_policy > longest)
+				longest = host.hops_at_policy;
+		} else if (loss > 0.3 && noise < 0.05) {
+			middling++;
+			seen += host.ra_kb == from_kb;
+		} else if (loss < 0.01) {
+			fine++;
+			wrong += host.ra_kb != to_kb;
+		}
+	}
+	print_message("%u great losses: %u missed, at most %u hops; %u of 30 to 75 %%: %u taken "
+		      "back; %u without loss: %u taken back\n",
+		      great, missed, longest, middling, seen, fine, wrong);
+	assert_true(great > 200 && fine > 1000 && middling > 50);
+	assert_int_equal(missed, 0);
+	assert_true(longest <= 8); /* 4 s */
+	assert_true(seen * 100 >= middling * 90);
+	assert_true(wrong * 200 <= fine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(single_pages_at_4096),
+		cmocka_unit_test(stream_at_16_on_a_slow_disk),
+		cmocka_unit_test(what_the_class_is_not_about_counts_too),
+		cmocka_unit_test(no_total_trades_a_tenant_away),
+		cmocka_unit_test(a_gain_stays),
+		cmocka_unit_test(less_demand_is_no_harm),
+		cmocka_unit_test(silence_is_no_harm),
+		cmocka_unit_test(another_pattern_is_no_harm),
+		cmocka_unit_test(one_stall_is_an_outlier),
+		cmocka_unit_test(a_loss_that_comes_late),
+		cmocka_unit_test(no_before_no_verdict),
+		cmocka_unit_test(bad_samples),
+		cmocka_unit_test(any_change_on_any_device),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
