@@ -81,11 +81,9 @@ static void name_device(struct steer_bdi *b, const __u8 *fs_uuid)
 
 	if (identities_find(b->name, fs_uuid, &known))
 		text = known.text[0];
-	if (strlen(text) < DEVICE_ID_LEN)
-		snprintf(b->device, sizeof(b->device), "%s", text);
-	else /* its end tells it apart: a path, a number */
-		snprintf(b->device, sizeof(b->device), "%s",
-			 text + strlen(text) - DEVICE_ID_LEN + 1);
+	if (strlen(text) >= DEVICE_ID_LEN) /* its end tells it apart: a path, a number */
+		text += strlen(text) - DEVICE_ID_LEN + 1;
+	snprintf(b->device, sizeof(b->device), "%.*s", DEVICE_ID_LEN - 1, text);
 }
 
 __attribute__((format(printf, 4, 5))) static void news(struct steer *s, const struct steer_bdi *b,
