@@ -100,6 +100,8 @@ meter() {
 		if ($how eq "rocksdb") {
 			printf("%.3f %s %s\n", time, $1, $2)
 				if /: \((\d+),\d+\) ops and .* in \(([\d.]+),/;
+		} elsif ($how eq "report") {
+			printf("%.3f %s 1\n", time, $1) if /^\d+,(\d+)$/;
 		} elsif ($how eq "pgbench") {
 			printf("%.3f %s 1\n", time, $1) if /^progress: [\d.]+ s, ([\d.]+) tps/;
 		} elsif (/^([\d.]+)$/) {
@@ -120,6 +122,8 @@ start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
 	ln "$MNT"/rocksdb/*.sst "$db" || die 'no links of the RocksDB'
 	find "$MNT/rocksdb" -maxdepth 1 -type f ! -name '*.sst' ! -name 'LOG*' -exec cp -t "$db" {} +
 	case $benchmark in
+	# These end with the table, and are begun again. What they say of themselves comes every 1,000
+	# operations, too seldom for the others; the report starts anew with each.
 	readseq | readreverse) benchmark+=,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark ;;
 	mixgraph)
 		more=(--key_dist_a=0.002312 --key_dist_b=0.3467 --keyrange_dist_a=14.18
@@ -129,10 +133,21 @@ start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
 			--mix_seek_ratio=0.01)
 		;;
 	esac
-	"${in_lane[@]}" db_bench --db="$db" --use_existing_db=true --benchmarks="$benchmark" --num=2400000 \
-		--value_size=400 --write_buffer_size=16777216 --compression_type=none --duration="$seconds" --cache_size=8388608 \
-		--stats_interval=10 --stats_interval_seconds=1 "${more[@]}" "$@" 2>&1 >"$T/said" | meter rocksdb &
-	PROGRAM_PID=$!
+	more+=(--db="$db" --use_existing_db=true --benchmarks="$benchmark" --num=2400000 --value_size=400
+		--write_buffer_size=16777216 --compression_type=none --duration="$seconds"
+		--cache_size=8388608)
+	if [[ $benchmark == *,* ]]; then
+		"${in_lane[@]}" db_bench "${more[@]}" --stats_interval_seconds=1 "$@" 2>&1 >"$T/said" |
+			meter rocksdb &
+		PROGRAM_PID=$!
+	else
+		: >"$T/report"
+		tail -n +1 -f "$T/report" > >(meter report) &
+		PROGRAM_PID=$! tail_pid=$!
+		"${in_lane[@]}" db_bench "${more[@]}" --report_interval_seconds=1 \
+			--report_file="$T/report" "$@" >"$T/said" 2>&1 &
+		pids+=($!)
+	fi
 }
 
 start_sqlite() { # WARM SECONDS scan|point MMAP-MB
@@ -196,9 +211,12 @@ scan_progress() {
 	done
 }
 
+tail_pid=
 stop_program() {
 	stop_server
 	kill_cgroup "$CGROUP"
+	[ -z "$tail_pid" ] || kill "$tail_pid"
+	tail_pid=
 	wait "$PROGRAM_PID" 2>/dev/null
 	pids=()
 }
