@@ -14,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -216,10 +218,85 @@ static void nothing_is_left(void **state)
 	close(map);
 }
 
+/* --- the process that re-arms open files ------------------------------------------------------ */
+
+enum tracing_check {
+	TRACING_WELL = 100,
+	KEEP,
+	OPENED,
+	OTHER_ADVICE,
+	THE_ADVICE,
+	WRITE_ELSEWHERE,
+	WRITE_SOCKET,
+	TRACE,
+	READ_MEMORY,
+	SIGNAL,
+	PIDFD,
+	FOREIGN_FD,
+};
+
+/* @other: a descriptor of the parent's, whose process id is @parent */
+static enum tracing_check try_tracing(int socket, int file, pid_t parent, int other)
+{
+	struct iovec none = {};
+	const char *why;
+	int pidfd, fd;
+
+	if (privileges_keep_tracing(socket, &why))
+		return KEEP;
+	if (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0 || errno != EPERM)
+		return OPENED;
+	if (posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) != EPERM)
+		return OTHER_ADVICE;
+	if (posix_fadvise(file, 0, 0, POSIX_FADV_NORMAL))
+		return THE_ADVICE;
+	if (write(file, "x", 1) >= 0 || errno != EPERM)
+		return WRITE_ELSEWHERE;
+	if (send(socket, "x", 1, MSG_NOSIGNAL) != 1)
+		return WRITE_SOCKET;
+	if (!ptrace(PTRACE_SEIZE, parent, NULL, NULL) || errno != EPERM)
+		return TRACE;
+	if (process_vm_readv(parent, &none, 1, &none, 1, 0) >= 0 || errno != EPERM)
+		return READ_MEMORY;
+	if (!kill(parent, 0) || errno != EPERM)
+		return SIGNAL;
+	pidfd = (int)syscall(SYS_pidfd_open, parent, 0);
+	if (pidfd < 0)
+		return PIDFD;
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, other, 0);
+	return fd < 0 ? FOREIGN_FD : TRACING_WELL;
+}
+
+static void only_open_files_are_left(void **state)
+{
+	int ends[2], status, file;
+	pid_t parent = getpid(), pid;
+
+	(void)state;
+	if (geteuid()) {
+		print_message("# skip: another process's descriptor takes root\n");
+		skip();
+	}
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	assert_true(file >= 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		syscall(SYS_exit_group, (int)try_tracing(ends[1], file, parent, ends[0]));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), TRACING_WELL);
+	close(ends[0]);
+	close(ends[1]);
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_left),
+		cmocka_unit_test(only_open_files_are_left),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
