@@ -1201,11 +1201,6 @@ static const char style[] =
 	"--grid:#2b313a;--rule:#3c444f;--off:#20252c;--ra:#6db3ff;--area:#24466b;"
 	"--area-line:#4d80b5;--cache:#ff9c66;--margin:#b7a3ff;--ratio:#ff86bd;--bad:#ff7b7b;"
 	"--stood:#e3bd4a;--sign:#6db3ff}}\n"
-	"@media print{:root{color-scheme:light;--bg:#fff;--fg:#000;--soft:#444;--grid:#ddd;"
-	"--rule:#999;--off:#eee;--ra:#0b5cad;--area:#9cc3ea;--area-line:#5b93cc;--cache:#a33b00;"
-	"--margin:#5a3fb0;--ratio:#a1125a;--bad:#c21a1a;--stood:#7a5b00;--sign:#0b5cad}"
-	"*{-webkit-print-color-adjust:exact;print-color-adjust:exact}"
-	"figure,tr{break-inside:avoid}h2{break-after:avoid}body{font-size:10pt}}\n"
 	"body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;margin:0 "
 	"auto;"
 	"max-width:1040px;padding:20px}\n"
@@ -1237,7 +1232,14 @@ static const char style[] =
 	"caption{text-align:left;font-weight:600;padding:.2em 0}"
 	"th,td{padding:.25em 1.4em .25em 0;text-align:left;border-bottom:1px solid var(--grid);"
 	"font-variant-numeric:tabular-nums;vertical-align:top}"
-	"thead th{color:var(--soft);font-weight:600}tbody th{font-weight:400;white-space:nowrap}\n";
+	"thead th{color:var(--soft);font-weight:600}tbody th{font-weight:400;white-space:nowrap}\n"
+	"@media print{:root{color-scheme:light;--bg:#fff;--fg:#000;--soft:#444;--grid:#ddd;"
+	"--rule:#999;--off:#eee;--ra:#0b5cad;--area:#9cc3ea;--area-line:#5b93cc;--cache:#a33b00;"
+	"--margin:#5a3fb0;--ratio:#a1125a;--bad:#c21a1a;--stood:#7a5b00;--sign:#0b5cad}"
+	"*{-webkit-print-color-adjust:exact;print-color-adjust:exact}"
+	"figure,tr{break-inside:avoid}h2{break-after:avoid}body{font-size:10pt}text{font-size:14px}"
+	"table{font-size:8.5pt}th,td{padding-right:1em;white-space:nowrap}"
+	"td:last-child{white-space:normal}}\n";
 
 static void write_head(const struct page *p)
 {
