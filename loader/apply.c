@@ -614,6 +614,18 @@ int applier_handle(struct applier *a)
 	return n;
 }
 
+void applier_drain(struct applier *a)
+{
+	unsigned int i;
+
+	/* What makes room by acting would act after all: more than fit into the ring cannot come.
+	 */
+	ring_buffer__consume(a->ring);
+	for (i = 0; i < a->nr_pending; i++)
+		a->counts[APPLY_DROPPED]++;
+	a->nr_pending = 0;
+}
+
 const unsigned long *applier_counts(const struct applier *a)
 {
 	return a->counts;

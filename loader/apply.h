@@ -72,6 +72,8 @@ int applier_handle(struct applier *a);
 /* One line for a log, no newline: device, classes, KB from -> to, margin and the model's inputs. */
 void apply_describe(const struct event *e, const struct apply_report *r, char *line, size_t size);
 const char *apply_outcome_name(unsigned int outcome); /* "written", "stood-back", ...; never NULL */
+/* Takes what waits in the ring, at the end: samples are told, events dropped. */
+void applier_drain(struct applier *a);
 const unsigned long *applier_counts(const struct applier *a); /* [NR_APPLY_OUTCOMES] */
 void applier_free(struct applier *a);                         /* restores nothing */
 

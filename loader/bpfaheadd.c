@@ -343,6 +343,7 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 	if (err)
 		say(LEVEL_ERROR, "waiting for events: %s", strerror(-err));
 	say_counts(a);
+	applier_drain(a);
 	history_mark(history, HISTORY_STOPPED);
 	steer_free(steer);
 	steer = NULL;

@@ -342,6 +342,7 @@ static int apply_until_signal(struct run *run, int signals)
 		err = serve(applier, history, signals);
 	if (err)
 		status = fail(EXIT_FAILURE, "waiting for events: %s", strerror(-err));
+	applier_drain(applier);
 	history_mark(history, HISTORY_STOPPED);
 	steer_free(steer);
 	applier_free(applier);

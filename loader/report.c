@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "apply.h"
+#include "markup.h"
 #include "names.h"
 
 /* The picture, in units of its viewBox: a CSS pixel each where there is room. */
@@ -65,32 +66,6 @@ struct page {
 };
 
 /* --- text ------------------------------------------------------------------------------------- */
-
-static void escape(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		case '\'':
-			fputs("&#39;", out);
-			break;
-		default:
-			/* Control characters are not allowed in a page at all. */
-			fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
-		}
-	}
-}
 
 /* By format, into one of eight buffers in turn. */
 __attribute__((format(printf, 1, 2))) static const char *text(const char *format, ...)
@@ -760,7 +735,7 @@ static void write_outcome(FILE *out, const struct history_record *r)
 		fputs(note_text(r->what), out);
 		if (r->text[0]) {
 			fputs(": ", out);
-			escape(out, r->text);
+			print_escaped(out, r->text);
 		}
 		return;
 	}
@@ -782,7 +757,7 @@ static void write_outcome(FILE *out, const struct history_record *r)
 		break;
 	case APPLY_REFUSED:
 		fputs("refused: ", out);
-		escape(out, strerror((int)r->error));
+		print_escaped(out, strerror((int)r->error));
 		break;
 	case APPLY_GONE:
 		fputs("the device has left", out);
@@ -1021,7 +996,7 @@ static void draw_device(const struct page *p, const struct device *d, size_t num
 		"<figure><svg viewBox=\"0 0 %d %.0f\" role=\"img\" aria-labelledby=\"t%zu d%zu\">\n"
 		"<title id=\"t%zu\">",
 		WIDTH, bottom + AXIS, number, number, number);
-	escape(out, d->label);
+	print_escaped(out, d->label);
 	fprintf(out,
 		" over time</title>\n<desc id=\"d%zu\">Five curves above one time axis: readahead, "
 		"class, margin, throughput and amplification. The tables below say the same in "
@@ -1166,10 +1141,10 @@ static int write_device(const struct page *p, const struct device *d, size_t num
 	int err;
 
 	fprintf(out, "<section id=\"device%zu\">\n<h2>", number);
-	escape(out, d->label);
+	print_escaped(out, d->label);
 	if (strcmp(d->label, d->name) != 0) {
 		fputs(" <small>bdi ", out);
-		escape(out, d->name);
+		print_escaped(out, d->name);
 		fputs("</small>", out);
 	}
 	fprintf(out, "</h2>\n<p>%s read; readahead set %u time%s", bytes_text((double)d->bytes),
@@ -1252,13 +1227,13 @@ static void write_head(const struct page *p)
 	      "style-src "
 	      "'unsafe-inline'\">\n<title>bpfahead on ",
 	      out);
-	escape(out, r->host);
+	print_escaped(out, r->host);
 	fprintf(out, "</title>\n<style>\n%s</style></head>\n<body>\n<h1>bpfahead on ", style);
-	escape(out, r->host);
+	print_escaped(out, r->host);
 	fprintf(out, "</h1>\n<p class=\"soft\">%s to %s, Linux ",
 		time_text(r->from_ns, "%-d %B %Y, %H:%M:%S"),
 		time_text(r->to_ns, "%-d %B %Y, %H:%M:%S %Z"));
-	escape(out, r->kernel);
+	print_escaped(out, r->kernel);
 	if (r->skipped)
 		fprintf(out, ", %u torn record%s left out", r->skipped, r->skipped == 1 ? "" : "s");
 	fputs("</p>\n", out);
@@ -1275,7 +1250,7 @@ static void write_contents(const struct page *p)
 		const struct device *d = &p->devices[i];
 
 		fprintf(p->out, "<li><a href=\"#device%zu\">", i + 1);
-		escape(p->out, d->label);
+		print_escaped(p->out, d->label);
 		fprintf(p->out, "</a>: %s read, readahead set %u time%s</li>\n",
 			bytes_text((double)d->bytes), d->changes, d->changes == 1 ? "" : "s");
 	}
