@@ -521,13 +521,14 @@ struct file_value {
 	__u32 ra_kb;     /* 0: nothing; the device's holds */
 	__u32 readers;   /* descriptors it was given to */
 	__u64 time_ns;   /* CLOCK_MONOTONIC */
-	__u64 retry_ns;  /* not asked again until then */
+	__u64 retry_ns;  /* asked_kb is not asked for again until then */
 	__u32 device_kb; /* the device's at that time */
-	__u32 refusals;  /* in a row: nobody to give it to */
+	__u32 refusals;  /* in a row: nobody to give asked_kb to */
 	__u64 sysfs_ino; /* of the bdi */
 	char name[BDI_NAME_LEN];
 	__u8 class_id;
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 asked_kb;
 };
 _Static_assert(sizeof(struct file_value) == 88, "map value");
 

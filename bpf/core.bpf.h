@@ -8,6 +8,11 @@
 #ifndef BPFAHEAD_CORE_BPF_H
 #define BPFAHEAD_CORE_BPF_H
 
+/* Fields that only programs about files read: the other objects stay small without them. */
+#if defined(CORE_OPEN_FILES) || defined(CORE_PER_FILE)
+#define CORE_FILES
+#endif
+
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <stdbool.h>
@@ -86,17 +91,19 @@ struct super_block {
 	struct backing_dev_info *s_bdi;
 	unsigned long s_magic;
 	uuid_t s_uuid;
+#ifdef CORE_FILES
 	__u32 s_dev;
+#endif
 } CORE;
 
 struct inode {
 	struct super_block *i_sb;
-	unsigned long i_ino;
 	__u32 i_rdev;
+#ifdef CORE_FILES
+	unsigned long i_ino;
 	__u32 i_generation;
-	long long i_size;
-#ifdef CORE_OPEN_FILES
 	__u16 i_mode;
+	long long i_size;
 #endif
 } CORE;
 

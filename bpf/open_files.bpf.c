@@ -139,7 +139,9 @@ static __always_inline bool fill(const struct open_query *q, struct file *file,
 	*now = q->ra_pages;
 	if (!(record->f_mode & OPEN_MODE_READ))
 		return false;
-	if (q->flags & OPEN_QUERY_FILE && (record->ino != q->ino || record->s_dev != q->s_dev))
+	if (q->flags & OPEN_QUERY_FILE &&
+	    (record->ino != q->key.ino || record->s_dev != q->key.s_dev ||
+	     inode->i_generation != q->key.generation))
 		return false;
 	if (type == S_IFREG) {
 		if (sb->s_bdi->id != q->bdi_id)

@@ -74,7 +74,7 @@ static inline enum open_verdict open_verdict(const struct ra_history *h, __u32 n
 	return twice ? OPEN_SEQUENTIAL : OPEN_FOREIGN;
 }
 
-#define OPEN_QUERY_FILE (1U << 0)   /* only the inode s_dev, ino */
+#define OPEN_QUERY_FILE (1U << 0)   /* only the file `key` */
 #define OPEN_QUERY_TARGET (1U << 1) /* compare with ra_pages, not with what the bdi has now */
 #define OPEN_QUERY_OURS (1U << 2)   /* only files with a value that we wrote */
 #define OPEN_QUERY_ALL (1U << 3)    /* a record for each file of the bdi, whatever the verdict */
@@ -87,16 +87,16 @@ static inline enum open_verdict open_verdict(const struct ra_history *h, __u32 n
  */
 struct open_query {
 	__u64 bdi_id;
-	__u64 ino;
-	__u32 s_dev; /* of the super block, as the kernel writes it: major << 20 | minor */
+	struct file_key key;
 	__u32 flags;
 	__u32 ra_pages; /* OPEN_QUERY_TARGET; for the nodes of block devices always needed */
 	__u32 nr_rdevs; /* disk and partitions: their nodes are open files, too */
 	__u32 rdevs[OPEN_RDEVS_MAX];
+	__u32 pad;
 	__u64 visited;                 /* descriptors seen: counted by the program */
 	__u64 count[NR_OPEN_VERDICTS]; /* of this bdi, open for reading */
 };
-_Static_assert(sizeof(struct open_query) == 176, "map value");
+_Static_assert(sizeof(struct open_query) == 184, "map value");
 
 #define OPEN_QUERIES_MAX 8 /* readers at the same time */
 

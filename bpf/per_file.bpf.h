@@ -25,6 +25,7 @@
 #ifndef BPFAHEAD_PER_FILE_BPF_H
 #define BPFAHEAD_PER_FILE_BPF_H
 
+#define CORE_PER_FILE
 #include "file_values.bpf.h"
 #include "model.bpf.h"
 #include "policy.bpf.h"
@@ -284,7 +285,7 @@ static __noinline void send_file_event(struct file_state *f, const struct bdi_st
 	e->old_class = f->old_class;
 	e->new_class = f->decided_class;
 	e->pad[0] = e->pad[1] = 0;
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP); /* samples may wait in the ring, too */
 	f->last_event_ns = g->last_event_ns = s->in.now_ns;
 	COUNT_FILE(events);
 }
@@ -352,10 +353,10 @@ __attribute__((noinline)) int file_decide(__u32 index, __u32 bdi_kb)
 	if (v && v->bdi_id != id)
 		v = NULL;
 	has = v ? v->ra_kb : 0;
-	if (s->set.mode != MODE_ACT || (v && s->in.now_ns < v->retry_ns))
+	if (s->set.mode != MODE_ACT || (v && kb == v->asked_kb && s->in.now_ns < v->retry_ns))
 		return 0;
-	/* Opened anew since: that descriptor has the device's value. */
-	if (kb == has && (!kb || f->ra_kb != bdi_kb))
+	/* Given, but this call's descriptor has something else: opened since, perhaps. */
+	if (kb == has && (!kb || f->ra_kb == kb))
 		return 0;
 	send_file_event(f, st, s);
 	return 0;

@@ -505,8 +505,19 @@ static void tell_appeared(struct applier *a, const struct event *e)
 	}
 }
 
+static void tell_file(struct applier *a, const struct file_event *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->nr_listeners; i++) {
+		if (a->listeners[i].file)
+			a->listeners[i].file(e, a->listeners[i].arg);
+	}
+}
+
 void applier_offer(struct applier *a, const void *record, size_t size)
 {
+	const struct file_event *f = record;
 	const struct event *e = record;
 	const struct sample *s = record;
 	struct event *p;
@@ -515,6 +526,11 @@ void applier_offer(struct applier *a, const void *record, size_t size)
 	if (size >= sizeof(*s) && s->abi_version == BPFAHEAD_ABI_VERSION &&
 	    s->reason == EVENT_SAMPLE) {
 		tell_sample(a, s);
+		return;
+	}
+	if (size >= sizeof(*f) && f->abi_version == BPFAHEAD_ABI_VERSION &&
+	    f->reason == EVENT_FILE) {
+		tell_file(a, f);
 		return;
 	}
 	if (size < sizeof(*e) || e->abi_version != BPFAHEAD_ABI_VERSION) {

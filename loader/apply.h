@@ -58,6 +58,8 @@ struct apply_listener {
 	void (*sampled)(const struct sample *s, void *arg);
 	/* After each event that was acted upon, told or not. */
 	void (*applied)(const struct event *e, const struct apply_report *r, void *arg);
+	/* A file wants another value than it has been given. */
+	void (*file)(const struct file_event *e, void *arg);
 	void *arg;
 };
 

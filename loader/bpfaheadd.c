@@ -25,6 +25,7 @@
 #include "history.h"
 #include "maps.h"
 #include "owner.h"
+#include "per_file.h"
 #include "privileges.h"
 #include "state.h"
 #include "steer.h"
@@ -160,6 +161,15 @@ static void say_row(bool trouble, const char *line, void *arg)
 	say(trouble ? LEVEL_WARNING : LEVEL_INFO, "%s", line);
 }
 
+static void report_file(const struct file_event *e, const struct file_report *r, void *arg)
+{
+	char line[256];
+
+	(void)arg;
+	per_file_describe(e, r, line, sizeof(line));
+	say(r->outcome == FILE_REFUSED ? LEVEL_WARNING : LEVEL_INFO, "%s", line);
+}
+
 static void say_counts(const struct applier *a)
 {
 	const unsigned long *counts = applier_counts(a);
@@ -273,6 +283,7 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 	struct device_rows rows = {.maps = maps, .say = say_row};
 	struct history *history = NULL;
 	struct follower *follower = NULL;
+	struct per_file per_file;
 	struct applier *a = NULL;
 	struct steer *steer = NULL;
 	int signals = -1, epoll = -1, err, left, returned, status = EXIT_FAILURE;
@@ -301,6 +312,8 @@ static int run(const struct maps *maps, const struct arguments *arguments)
 	}
 	if (follower)
 		follower_listen(follower, a);
+	per_file_init(&per_file, maps, follower, report_file, NULL);
+	per_file_listen(&per_file, a);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || watch(epoll, signals) || watch(epoll, applier_epoll_fd(a))) {
 		say(LEVEL_ERROR, "epoll: %s", strerror(errno));

@@ -15,7 +15,9 @@
 #include "cli.h"
 #include "defaults.h"
 #include "exclude.h"
+#include "load.h"
 #include "names.h"
+#include "per_file.h"
 
 #define RECHECK_NS 100000000L /* a helper's write in flight has landed by then */
 #define ASSIGNMENTS_MAX 128
@@ -127,6 +129,7 @@ struct plan {
 	bool config_set, emergency;
 	bool exclusions; /* open_files is open */
 	struct open_files open_files;
+	bool per_file_set;
 };
 
 static long long field_get(const struct config *config, const struct setting *setting)
@@ -575,6 +578,8 @@ static int check_config(const struct config *config)
 			    HOPS_MAX - 1);
 	if (config->stretch_ns < config->window_ns)
 		return fail(EXIT_USAGE, "stretch is less than window");
+	if (config->per_file == SWITCH_ON && config->open_files != SWITCH_ON)
+		return fail(EXIT_USAGE, "per-file takes open-files=on: files are reached that way");
 	if (config->floor_kb > config->cap_kb)
 		return fail(EXIT_USAGE, "floor %u KB is above cap %u KB", config->floor_kb,
 			    config->cap_kb);
@@ -593,6 +598,8 @@ static int plan_all(const struct maps *maps, struct plan *plan)
 		case SET_FIELD:
 			field_set(&plan->config, a->setting, a->value);
 			plan->config_set = true;
+			if (a->setting->offset == offsetof(struct config, per_file))
+				plan->per_file_set = true;
 			break;
 		case SET_KB:
 		case SET_CLAMP:
@@ -663,6 +670,27 @@ static int write_plan(const struct maps *maps, const struct plan *plan)
 	if (err)
 		return fail(EXIT_FAILURE, "cannot write the configuration: %s", strerror(-err));
 	return plan->exclusions ? write_exclusions(plan) : 0;
+}
+
+/*
+ * The object that tells files apart is there only while it is wanted. Going, it leaves files with
+ * values of their own, which this process gives back to their devices; it looks again, as above.
+ */
+static int switch_per_file(const struct maps *maps, bool on)
+{
+	const struct timespec recheck = {.tv_nsec = RECHECK_NS};
+	struct fault fault;
+	int err;
+
+	err = load_per_file(cli.pin_dir, on, &fault);
+	if (err)
+		return fail(status_of(err), "%s", fault.text);
+	if (on)
+		return 0;
+	per_file_end_all(cli.pin_dir, maps);
+	nanosleep(&recheck, NULL);
+	per_file_end_all(cli.pin_dir, maps);
+	return 0;
 }
 
 /* The helper may be dead, or in the middle of a write: this process restores, and looks again. */
@@ -841,6 +869,7 @@ int cmd_config(int argc, char **argv)
 	};
 	static struct plan plan;
 	struct maps maps;
+	bool per_file;
 	int err, status;
 
 	status = cli_parse(&argp, true, argc, argv, &plan);
@@ -862,8 +891,14 @@ int cmd_config(int argc, char **argv)
 		status = plan_all(&maps, &plan);
 	else
 		status = show(&maps, &plan.config);
+	/* On: nothing is written before it is known to work. Off: the helper is told first. */
+	per_file = plan.config.per_file == SWITCH_ON;
+	if (!status && plan.per_file_set && per_file)
+		status = switch_per_file(&maps, true);
 	if (!status && plan.nr_assignments)
 		status = write_plan(&maps, &plan);
+	if (!status && plan.per_file_set && !per_file)
+		status = switch_per_file(&maps, false);
 	if (!status && plan.emergency)
 		status = stand_still(&maps);
 close:

@@ -160,7 +160,7 @@ static void add_command(cJSON *list, const char *format, ...)
 }
 
 /* An object onto the maps that readahead.bpf.o has pinned. */
-static void add_load_onto(cJSON *list, const char *object)
+static void add_load_onto(cJSON *list, const char *object, const char *more)
 {
 	char *line = NULL;
 	size_t size = 0;
@@ -174,6 +174,7 @@ static void add_load_onto(cJSON *list, const char *object)
 	for (i = 0; map_pin_name(i); i++)
 		fprintf(stream, " map name %s pinned %s/%s", map_pin_name(i), cli.pin_dir,
 			map_pin_name(i));
+	fputs(more, stream);
 	fclose(stream);
 	add_command(list, "%s", line);
 	free(line);
@@ -188,7 +189,7 @@ static cJSON *commands(const struct capability *c)
 	add_command(list, "bpftool prog loadall %s/readahead.bpf.o %s/progs/readahead pinmaps %s",
 		    OBJECT_DIR, dir, dir);
 	if (object)
-		add_load_onto(list, object);
+		add_load_onto(list, object, "");
 	/* Its maps are its own. */
 	if (c[CAP_TASK_FILE].offered)
 		add_command(list,
@@ -210,6 +211,43 @@ static cJSON *commands(const struct capability *c)
 	return list;
 }
 
+/* What `config per-file=on` loads. */
+static cJSON *per_file_commands(const struct capability *c)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		PER_FILE_MAP_LIST(X)
+#undef X
+	};
+	const char *layer = readahead_object(c), *object, *dir = cli.pin_dir;
+	cJSON *list = cJSON_CreateArray();
+	char *onto = NULL;
+	size_t size = 0, i;
+	FILE *stream;
+
+	if (!layer || !c[CAP_TASK_FILE].offered)
+		return list;
+	object = strcmp(layer, "ra_tp") ? "per_file_fentry" : "per_file";
+	add_command(list,
+		    "bpftool map create %s/files type array key 4 value %zu entries %d name files",
+		    dir, sizeof(struct file_state), FILES_MAX);
+	add_command(list,
+		    "bpftool map create %s/file_stats type array key 4 value %zu entries 1 "
+		    "name file_stats",
+		    dir, sizeof(struct file_stats));
+	stream = open_memstream(&onto, &size);
+	if (!stream)
+		return list;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		fprintf(stream, " map name %s pinned %s/%s", names[i], dir, names[i]);
+	fclose(stream);
+	add_load_onto(list, object, onto);
+	free(onto);
+	add_command(list, "bpfahead --pin-dir %s attach", dir);
+	add_command(list, "bpfahead --pin-dir %s config per-file=on", dir);
+	return list;
+}
+
 static int print_json(const struct capability *c, cJSON *list)
 {
 	cJSON *root = cJSON_CreateObject(), *array, *object;
@@ -227,6 +265,7 @@ static int print_json(const struct capability *c, cJSON *list)
 		cJSON_AddItemToArray(array, object);
 	}
 	cJSON_AddItemToObject(root, "commands", list);
+	cJSON_AddItemToObject(root, "per_file_commands", per_file_commands(c));
 	return json_print(root);
 }
 
@@ -239,6 +278,11 @@ static int print_text(const struct capability *c, cJSON *list)
 		printf("%-22s %-24s %s\n", c[i].name, c[i].found, c[i].consequence);
 	puts("\nThe same with bpftool (7.1 or newer), from the repository with build/ in PATH;\n"
 	     "from 7.2 on, 'autoattach' behind each loadall does what attach does:");
+	cJSON_ArrayForEach(line, list) printf("  %s\n", line->valuestring);
+	cJSON_Delete(list);
+	list = per_file_commands(c);
+	if (cJSON_GetArraySize(list))
+		puts("\nand for values per file, before the helper acts on them:");
 	cJSON_ArrayForEach(line, list) printf("  %s\n", line->valuestring);
 	cJSON_Delete(list);
 	return finish_output();

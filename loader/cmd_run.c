@@ -17,6 +17,7 @@
 #include "history.h"
 #include "load.h"
 #include "names.h"
+#include "per_file.h"
 #include "start.h"
 #include "steer.h"
 
@@ -288,6 +289,17 @@ static struct history *open_history(const struct run *run, const char *state_dir
 	return history;
 }
 
+static void print_file(const struct file_event *e, const struct file_report *r, void *arg)
+{
+	char line[256];
+
+	(void)arg;
+	per_file_describe(e, r, line, sizeof(line));
+	print_time();
+	printf("  %s\n", line);
+	fflush(stdout);
+}
+
 static void say_follower(int level, const char *line)
 {
 	if (level <= FOLLOWER_WARNING || cli.verbose)
@@ -306,6 +318,7 @@ static int apply_until_signal(struct run *run, int signals)
 	struct device_rows rows = {.state_dir = cli.state_dir, .say = say_row};
 	struct history *history = NULL;
 	struct follower *follower = NULL;
+	struct per_file per_file;
 	struct applier *applier;
 	const char *state_dir;
 	struct steer *steer;
@@ -338,6 +351,9 @@ static int apply_until_signal(struct run *run, int signals)
 	history_mark(history, HISTORY_STARTED);
 	if (!err && follower)
 		err = follower_listen(follower, applier);
+	per_file_init(&per_file, &maps, follower, print_file, NULL);
+	if (!err)
+		err = per_file_listen(&per_file, applier);
 	if (!err)
 		err = serve(applier, history, signals);
 	if (err)

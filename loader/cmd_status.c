@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "bdi.h"
+#include "file_list.h"
 #include "device_rows.h"
 #include "load.h"
 #include "model_file.h"
@@ -38,6 +39,10 @@ struct status {
 	struct global_stats stats;
 	struct slot_model acting, shadow;
 	struct bdis bdis; /* live ones */
+	struct file_entry *files;
+	unsigned int nr_files;
+	struct file_stats file_stats;
+	bool per_file; /* the object that tells files apart is loaded */
 	bool helper;
 	unsigned int sources;
 	long long memory, memory_bar;
@@ -97,6 +102,10 @@ static int gather(struct status *s)
 		err = maps_each_bdi(&s->maps, keep_live, &s->bdis);
 	if (err)
 		return fail(EXIT_FAILURE, "cannot read the maps: %s", strerror(-err));
+	err = file_list_get(cli.pin_dir, &s->files, &s->nr_files);
+	if (err)
+		return fail(EXIT_FAILURE, "cannot read the files: %s", strerror(-err));
+	s->per_file = !file_list_stats(cli.pin_dir, &s->file_stats);
 	if (s->bdis.count)
 		qsort(s->bdis.state, s->bdis.count, sizeof(*s->bdis.state), by_name);
 	config_effective(&raw, &s->config);
@@ -383,6 +392,28 @@ static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
 	return object;
 }
 
+static cJSON *file_json(const struct file_entry *f)
+{
+	cJSON *object = cJSON_CreateObject();
+	char text[BDI_NAME_LEN + 64];
+
+	bdi_display_name(f->value.name, text, sizeof(text));
+	cJSON_AddStringToObject(object, "device", text);
+	cJSON_AddStringToObject(object, "bdi", f->value.name);
+	json_add_u64(object, "inode", f->key.ino);
+	cJSON_AddNumberToObject(object, "generation", f->key.generation);
+	if (f->path)
+		cJSON_AddStringToObject(object, "path", f->path);
+	else
+		cJSON_AddNullToObject(object, "path");
+	add_class(object, "class", f->value.class_id);
+	cJSON_AddNumberToObject(object, "margin", q16_decimal(f->margin));
+	cJSON_AddNumberToObject(object, "kb", f->value.ra_kb);
+	cJSON_AddNumberToObject(object, "kb_device", f->value.device_kb);
+	cJSON_AddNumberToObject(object, "readers", f->readers);
+	return object;
+}
+
 static int print_json(const struct status *s)
 {
 	cJSON *root = cJSON_CreateObject(), *object, *list;
@@ -414,6 +445,14 @@ static int print_json(const struct status *s)
 	cJSON_AddStringToObject(object, "state", open_files_text(s));
 	get_open_counts(s, 0, &counts);
 	add_open_counts(object, &counts);
+	cJSON_AddBoolToObject(root, "per_file", s->per_file);
+	object = cJSON_AddObjectToObject(root, "file_counters");
+#define X(name, what) json_add_u64(object, #name, s->file_stats.name);
+	FILE_STAT_LIST(X)
+#undef X
+	list = cJSON_AddArrayToObject(root, "files");
+	for (i = 0; i < s->nr_files; i++)
+		cJSON_AddItemToArray(list, file_json(&s->files[i]));
 	list = cJSON_AddArrayToObject(root, "devices");
 	for (i = 0; i < s->bdis.count; i++)
 		cJSON_AddItemToArray(list, bdi_json(s, &s->bdis.state[i]));
@@ -680,6 +719,30 @@ static void print_bdi(const struct status *s, const struct bdi_state *b)
 	print_open_files(s, b);
 }
 
+static void print_files(const struct status *s)
+{
+	char device[BDI_NAME_LEN + 64];
+	struct wrap w = {0};
+	unsigned int i;
+
+	if (!s->per_file && !s->nr_files)
+		return;
+	printf("\nfiles     %u with values of their own\n", s->nr_files);
+	for (i = 0; i < s->nr_files; i++) {
+		const struct file_entry *f = &s->files[i];
+
+		bdi_display_name(f->value.name, device, sizeof(device));
+		printf("  %-9sinode %llu: %s, %u KB (device %u), readers %u, margin %.2f%s%s\n",
+		       device, (unsigned long long)f->key.ino, class_name(f->value.class_id),
+		       f->value.ra_kb, f->value.device_kb, f->readers, q16_decimal(f->margin),
+		       f->path ? ", " : "", f->path ? f->path : "");
+	}
+#define X(name, what) wrap_count(&w, "counted", s->file_stats.name, what);
+	FILE_STAT_LIST(X)
+#undef X
+	wrap_end(&w);
+}
+
 static int print_text(const struct status *s)
 {
 	unsigned int i;
@@ -689,6 +752,7 @@ static int print_text(const struct status *s)
 		puts("\nno device has been read from yet");
 	for (i = 0; i < s->bdis.count; i++)
 		print_bdi(s, &s->bdis.state[i]);
+	print_files(s);
 	return finish_output();
 }
 
@@ -731,6 +795,7 @@ int cmd_status(int argc, char **argv)
 		status = cli.json ? print_json(&s) : print_text(&s);
 	free(s.bdis.state);
 	open_files_close(&s.open_files);
+	file_list_free(s.files, s.nr_files);
 	maps_close(&s.maps);
 	return status;
 }

@@ -19,6 +19,8 @@ embedded_\name\()_end:
 	embed	ra_fentry, "ra_fentry.bpf.o"
 	embed	latency, "latency.bpf.o"
 	embed	open_files, "open_files.bpf.o"
+	embed	per_file, "per_file.bpf.o"
+	embed	per_file_fentry, "per_file_fentry.bpf.o"
 	embed	weights, DEFAULT_WEIGHTS
 
 	.section .note.GNU-stack, "", %progbits

@@ -25,8 +25,7 @@
 struct order {
 	__u64 seq;
 	__u64 bdi_id;
-	__u64 ino;
-	__u32 s_dev;
+	struct file_key key;
 	__u32 ra_kb;
 	__u32 flags;
 	char name[BDI_NAME_LEN];
@@ -69,8 +68,7 @@ static int carry_out(struct child *c, const struct order *o, struct open_counts 
 
 	open_query_bdi(&q, c->maps, o->bdi_id, o->ra_kb);
 	q.flags = o->flags & (OPEN_QUERY_FILE | OPEN_QUERY_OURS);
-	q.s_dev = o->s_dev;
-	q.ino = o->ino;
+	q.key = o->key;
 	err = open_files_rearm(c->of, &q, counts, &c->denial);
 	if (c->denial.error && !told) {
 		snprintf(text, sizeof(text),
@@ -328,8 +326,7 @@ int follower_file(struct follower *f, __u64 bdi_id, const struct file_key *key, 
 	struct order o = {
 		.seq = ++f->seq,
 		.bdi_id = bdi_id,
-		.ino = key->ino,
-		.s_dev = key->s_dev,
+		.key = *key,
 		.ra_kb = ra_kb,
 		.flags = OPEN_QUERY_FILE | ORDER_ANSWER,
 	};
@@ -349,6 +346,7 @@ int follower_return(struct follower *f, int timeout_ms)
 	unsigned int kb;
 	int fd, err;
 
+	open_files_forget_own(&f->of);
 	while (!bpf_map_get_next_key(f->of.ra_history, last, &id)) {
 		last = &id;
 		if (bpf_map_lookup_elem(f->of.ra_history, &id, &h) || !h.ours)

@@ -21,7 +21,9 @@
 
 #define RUN_MARK "run"
 
-#define EMBEDDED_LIST(X) X(readahead) X(ra_tp) X(ra_fentry) X(latency) X(open_files) X(weights)
+#define EMBEDDED_LIST(X) \
+	X(readahead)     \
+	X(ra_tp) X(ra_fentry) X(latency) X(open_files) X(per_file) X(per_file_fentry) X(weights)
 
 #define X(name) extern const unsigned char embedded_##name[], embedded_##name##_end[];
 EMBEDDED_LIST(X)
@@ -48,6 +50,18 @@ const char *map_pin_name(unsigned int i)
 	static const char *const names[] = {
 #define X(name) #name,
 		MAP_LIST(X)
+#undef X
+	};
+
+	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+}
+
+/* Those of the object that tells files apart; NULL behind the last. */
+static const char *per_file_pin_name(unsigned int i)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		PER_FILE_MAP_LIST(X)
 #undef X
 	};
 
@@ -205,25 +219,22 @@ int load_remove(const char *pin_dir, bool keep, struct fault *fault)
 
 static int set_pin_paths(struct bpf_object *object, const char *pin_dir)
 {
+	static const char *(*const pin_names[])(unsigned int) = {map_pin_name, open_map_pin_name,
+								 per_file_pin_name};
 	struct bpf_map *map;
-	unsigned int i;
+	const char *name;
+	unsigned int i, list;
 	int err;
 
-	for (i = 0; map_pin_name(i); i++) {
-		map = bpf_object__find_map_by_name(object, map_pin_name(i));
-		if (!map)
-			continue;
-		err = bpf_map__set_pin_path(map, pin_path(pin_dir, map_pin_name(i)));
-		if (err)
-			return err;
-	}
-	for (i = 0; open_map_pin_name(i); i++) {
-		map = bpf_object__find_map_by_name(object, open_map_pin_name(i));
-		if (!map)
-			continue;
-		err = bpf_map__set_pin_path(map, pin_path(pin_dir, open_map_pin_name(i)));
-		if (err)
-			return err;
+	for (list = 0; list < sizeof(pin_names) / sizeof(pin_names[0]); list++) {
+		for (i = 0; (name = pin_names[list](i)); i++) {
+			map = bpf_object__find_map_by_name(object, name);
+			if (!map)
+				continue;
+			err = bpf_map__set_pin_path(map, pin_path(pin_dir, name));
+			if (err)
+				return err;
+		}
 	}
 	return 0;
 }
@@ -501,4 +512,39 @@ int load_latency(const char *pin_dir, bool wanted, struct fault *fault)
 	if (!wanted && attached)
 		remove_object(pin_dir, "latency");
 	return 0;
+}
+
+bool load_has_per_file(const char *pin_dir)
+{
+	return has_links(pin_dir, "per_file") || has_links(pin_dir, "per_file_fentry");
+}
+
+/* In the form of the readahead layer that is attached. */
+int load_per_file(const char *pin_dir, bool wanted, struct fault *fault)
+{
+	bool attached = load_has_per_file(pin_dir);
+	const char *object = NULL;
+
+	if (wanted == attached)
+		return 0;
+	if (!wanted) {
+		remove_object(pin_dir, "per_file");
+		remove_object(pin_dir, "per_file_fentry");
+		/* file_values stays: a helper has it open, and what is in it has a say. */
+		unlink(pin_path(pin_dir, "files"));
+		unlink(pin_path(pin_dir, "file_stats"));
+		return 0;
+	}
+	if (has_links(pin_dir, "ra_tp"))
+		object = "per_file";
+	else if (has_links(pin_dir, "ra_fentry"))
+		object = "per_file_fentry";
+	if (!object)
+		return cli_fault_set(fault, -EOPNOTSUPP,
+				     "files cannot be told apart without the readahead layer");
+	if (access(pin_path(pin_dir, "file_values"), F_OK))
+		return cli_fault_set(fault, -EOPNOTSUPP,
+				     "files cannot be given values without the iterator over open "
+				     "files");
+	return load_and_attach(pin_dir, object, fault);
 }

@@ -45,6 +45,13 @@ int load_all(const char *pin_dir, bool latency, struct loaded *loaded, struct fa
 int load_latency(const char *pin_dir, bool wanted, struct fault *fault);
 
 /*
+ * load_per_file - load, pin and attach the object that tells files apart, or take it away, as
+ * @wanted 0; -EOPNOTSUPP: there is no readahead layer; or -errno, with @fault filled.
+ */
+int load_per_file(const char *pin_dir, bool wanted, struct fault *fault);
+bool load_has_per_file(const char *pin_dir); /* is it attached? */
+
+/*
  * load_attach - attach every program pinned below progs/ that has no link yet
  * @attached: how many were
  * 0 or -errno; what was attached before the failure stays.

@@ -523,6 +523,15 @@ int open_files_rearm(const struct open_files *of, struct open_query *q, struct o
 	return err;
 }
 
+void open_files_forget_own(const struct open_files *of)
+{
+	struct file_key key;
+
+	while (!bpf_map_get_next_key(of->file_values, NULL, &key))
+		if (bpf_map_delete_elem(of->file_values, &key))
+			break;
+}
+
 int open_files_return(const struct open_files *of, const struct maps *maps,
 		      struct open_counts *counts)
 {
@@ -534,6 +543,7 @@ int open_files_return(const struct open_files *of, const struct maps *maps,
 
 	if (!keys)
 		return -ENOMEM;
+	open_files_forget_own(of);
 	while (n < RA_HISTORY_MAX &&
 	       !bpf_map_get_next_key(of->ra_history, n ? &keys[n - 1] : NULL, &keys[n]))
 		n++;

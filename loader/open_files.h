@@ -113,6 +113,9 @@ int open_files_rearm(const struct open_files *of, struct open_query *q, struct o
 int open_files_return(const struct open_files *of, const struct maps *maps,
 		      struct open_counts *counts);
 
+/* No file has a value of its own any more: for those who return all of them. */
+void open_files_forget_own(const struct open_files *of);
+
 /* The same by the pin directory, for commands; does nothing where it is off or not loaded. */
 void open_files_return_all(const char *pin_dir, const struct maps *maps, FILE *report);
 

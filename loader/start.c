@@ -41,6 +41,19 @@ static int check_sources(const struct model *model, bool chosen, const struct lo
 	return 0;
 }
 
+/* Without it files have what their device has; everything else goes on. */
+static void start_per_file(const struct maps *maps)
+{
+	struct config config;
+	struct fault fault;
+
+	if (maps_get_config(maps, &config))
+		return;
+	config_effective(&config, &config);
+	if (config.per_file == SWITCH_ON && load_per_file(cli.pin_dir, true, &fault))
+		say("files get no values of their own: %s", fault.text);
+}
+
 int start_loaded(const struct model *model, bool chosen, struct loaded *loaded,
 		 int (*configure)(const struct maps *maps, void *arg), void *arg)
 {
@@ -69,6 +82,7 @@ int start_loaded(const struct model *model, bool chosen, struct loaded *loaded,
 			      strerror(-err));
 		goto close;
 	}
+	start_per_file(&maps);
 	err = weights_push(&maps, cli.pin_dir, MODEL_ACTING, model, &fault);
 	if (err)
 		status = fail(status_of(err), "%s", fault.text);

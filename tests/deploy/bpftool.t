@@ -101,6 +101,22 @@ is "$(status_json | jq -r --arg n "$BDI" '.devices[] | select(.bdi == $n) | .mod
 	'the new model is evaluated without fault'
 diag "lines of the helper meanwhile: $(($(wc -l <"$T/run.err") - lines))"
 
+# --- what tells files apart, beside it, the same way ---
+per_file() {
+	local command
+	while IFS= read -r command; do
+		(eval "$command") >"$T/out" 2>&1 || {
+			diag "failed: $command" "$(tail -5 "$T/out")"
+			return 1
+		}
+	done < <("$BPFAHEAD" probe --json | jq -r '.per_file_commands[]')
+}
+admitted() { [ "$(status_json | jq .file_counters.admitted)" -gt 0 ]; }
+ok 'the commands for values per file load them, too' per_file
+ok 'files are watched' wait_for 10 admitted
+ok 'and taken away by config' "$BPFAHEAD" config per-file=off
+ok 'with all that is theirs' test ! -e "$pin/files" -a ! -e "$pin/progs/per_file"
+
 stop_run TERM
 stop_load
 is "$RUN_STATUS" 0 'the helper ends with status 0'

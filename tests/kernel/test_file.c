@@ -227,6 +227,8 @@ static void is_a_level(void **state)
 
 static void opened_anew_is_asked_for_again(void **state)
 {
+	struct file_value value = {.bdi_id = id, .ra_kb = SEQUENTIAL_KB};
+
 	(void)state;
 	give_kb(SEQUENTIAL_KB);
 	sequential();
@@ -235,15 +237,24 @@ static void opened_anew_is_asked_for_again(void **state)
 	hop.ra_pages = SEQUENTIAL_KB / 4;
 	sequential();
 	sequential();
-	hop.ra_pages = 2 * SEQUENTIAL_KB / 4; /* its program said so */
-	sequential();
-	sequential();
 	assert_int_equal(made_up.nr_file_events, 1);
+	/* One whose program wants something else: the helper finds that out, and backs off. */
+	hop.ra_pages = 2 * SEQUENTIAL_KB / 4;
+	sequential();
+	assert_int_equal(made_up.nr_file_events, 2);
+	value.retry_ns = hop.now_ns + 100 * HOP;
+	value.asked_kb = SEQUENTIAL_KB;
+	give(&value);
+	sequential();
+	sequential();
+	sequential();
+	assert_int_equal(made_up.nr_file_events, 2);
 }
 
 static void a_refusal_is_waited_out(void **state)
 {
-	struct file_value value = {.bdi_id = id, .retry_ns = hop.now_ns + 10 * HOP};
+	struct file_value value = {
+		.bdi_id = id, .retry_ns = hop.now_ns + 10 * HOP, .asked_kb = SEQUENTIAL_KB};
 	unsigned int h;
 
 	(void)state;
@@ -253,6 +264,13 @@ static void a_refusal_is_waited_out(void **state)
 	assert_int_equal(made_up.nr_file_events, 0);
 	sequential();
 	assert_int_equal(made_up.nr_file_events, 1);
+	/* Of another value it says nothing. */
+	value.retry_ns += 1000 * HOP;
+	value.asked_kb = RANDOM_KB;
+	give(&value);
+	sequential();
+	sequential();
+	assert_int_equal(made_up.nr_file_events, 2);
 }
 
 /* Values that the device's serves as well: no event, and one that ends what was given. */

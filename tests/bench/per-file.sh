@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# per-file.sh - what values per file are worth: loads that share a disk, under each static value,
+# under bpfahead without and with per-file; and loads that have the disk to themselves, which must
+# lose nothing. A loop device of its own, throttled; both sides' throughput, medians of REPEATS (3)
+# and their range. Files are open before anything is decided. Each run: WARM (8) seconds, in which
+# bpfahead decides, then SECONDS_RUN (10) that count.
+#
+#   per-file.sh [ROW]...    rows: PROFILE-LOAD, e.g. cloud-scan+pages (all without arguments)
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+cd "$TOP" || exit 1
+need fio jq dd
+
+REPEATS=${REPEATS:-3} WARM=${WARM:-8} SECONDS_RUN=${SECONDS_RUN:-10}
+STATICS=${STATICS:-16 128 256 1024 4096}
+declare -A rates=([cloud]='125000000 3000' [hdd]='150000000 120')
+ROWS=("$@")
+[ ${#ROWS[@]} -gt 0 ] || ROWS=({cloud,hdd}-{scan+pages,scan+objects,scan+reads,scan,pages,objects,runs})
+
+make_loop 4400
+make_fs "$LOOP" ext4
+fill_file "$MNT/scan" 3072
+fill_file "$MNT/random" 1024
+HOST_KB=$(read_kb)
+
+# fio_args LOAD: the arguments of one side.
+fio_args() {
+	case $1 in
+	scan) echo "--filename=$MNT/scan --ioengine=psync --rw=read --bs=128k" ;;
+	pages) echo "--filename=$MNT/random --ioengine=mmap --rw=randread --bs=4k" ;;
+	objects) echo "--filename=$MNT/random --ioengine=mmap --rw=randread --bs=16k" ;;
+	reads) echo "--filename=$MNT/random --ioengine=psync --rw=randread --bs=4k --numjobs=4 --group_reporting" ;;
+	runs) echo "--filename=$MNT/scan --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=16k" ;;
+	esac
+}
+
+# run_loads LOADS: sets RESULT, reads a second of each side.
+run_loads() {
+	local side children=() i=0
+	forget "$MNT/scan"
+	forget "$MNT/random"
+	for side in ${1//+/ }; do
+		# shellcheck disable=SC2046 # words are wanted
+		"${in_cgroup[@]}" "$CGROUP" fio --name="$side" --fadvise_hint=0 --invalidate=0 --thread \
+			--time_based --norandommap --randrepeat=0 --ramp_time="$WARM" \
+			--runtime="$SECONDS_RUN" --output-format=json $(fio_args "$side") \
+			>"$T/fio-$i.json" 2>"$T/fio-$i.err" &
+		children+=($!)
+		pids+=($!)
+		i=$((i + 1))
+	done
+	wait "${children[@]}" || die "fio: $(cat "$T"/fio-*.err)"
+	RESULT=
+	for ((i = 0; i < ${#children[@]}; i++)); do
+		RESULT+=" $(jq -r '.jobs[0].read.iops' "$T/fio-$i.json")"
+	done
+}
+
+# cell ROW LOADS WAY: one run; appends to $T/cells.
+cell() {
+	case $3 in
+	off | on)
+		set_kb "$HOST_KB"
+		start_run
+		"$BPFAHEAD" config open-files=on per-file="$3" guard=off probe=off >/dev/null || die 'config'
+		;;
+	*) set_kb "$3" ;;
+	esac
+	run_loads "$2"
+	case $3 in
+	off | on)
+		stop_run TERM
+		[ -z "${VERBOSE:-}" ] || diag "$(cat "$T/run.log")"
+		;;
+	esac
+	echo "$1 $3$RESULT" >>"$T/cells"
+	diag "$1 $3$RESULT (load $(cut -d' ' -f1 /proc/loadavg))"
+}
+
+: >"$T/cells"
+for row in "${ROWS[@]}"; do
+	loads=${row#*-}
+	# shellcheck disable=SC2086 # two numbers
+	throttle ${rates[${row%%-*}]} || die 'no cgroup here limits the rate of block reads'
+	ways="$HOST_KB $STATICS off on"
+	[[ $loads == *+* ]] || ways='off on'
+	for ((repeat = 0; repeat < REPEATS; repeat++)); do
+		for way in $ways; do cell "$row" "$loads" "$way"; done
+	done
+done
+
+# Medians and ranges, a line per row and way.
+awk -v repeats="$REPEATS" '
+	{
+		key = $1 "\t" $2
+		if (!(key in n)) order[++keys] = key
+		n[key]++
+		for (i = 3; i <= NF; i++) value[key, i, n[key]] = $i
+		sides[key] = NF - 2
+	}
+	END {
+		print "row\tway\tsides: reads/s, median (least..most)"
+		for (k = 1; k <= keys; k++) {
+			key = order[k]
+			line = key
+			for (i = 3; i < 3 + sides[key]; i++) {
+				m = n[key]
+				for (a = 1; a <= m; a++) v[a] = value[key, i, a]
+				for (a = 2; a <= m; a++)
+					for (b = a; b > 1 && v[b] < v[b - 1]; b--) { t = v[b]; v[b] = v[b - 1]; v[b - 1] = t }
+				line = line sprintf("\t%.1f (%.1f..%.1f)", v[int((m + 1) / 2)], v[1], v[m])
+			}
+			print line
+		}
+	}' "$T/cells"
