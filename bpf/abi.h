@@ -356,6 +356,7 @@ struct bdi_state {
 	__u64 last_event_ns;
 	__u64 evaluated_ns;        /* last window evaluated (or abstained from) */
 	__u64 sampled_ns;          /* last sample sent */
+	__u64 hidden_ns;           /* so long `objects` is kept while it may hide itself */
 	__u8 fs_uuid[FS_UUID_LEN]; /* of the first file system seen on it; zeros: none */
 	__u32 sources;             /* enum source: hooks that have spoken for this bdi */
 	__u32 flags;

@@ -325,6 +325,35 @@ static __always_inline __u32 event_due(struct bdi_state *st, const struct scratc
 	return 0;
 }
 
+/*
+ * Objects at a value beyond HIDING_KB give the very events of single pages: all of an object lies
+ * in what is read around its first page. So `pages` is no news then. It is believed after a while,
+ * of a minute at first: the value of pages shows what they are, and if that is objects again, the
+ * next while is twice as long.
+ */
+#define HIDING_KB 32
+#define HIDDEN_LEAST_NS (60000 * MS)
+#define HIDDEN_MOST_NS (960000 * MS)
+
+static __always_inline bool may_be_hidden(const struct bdi_state *st, __u64 now_ns)
+{
+	return st->candidate_class == CLASS_PAGES && st->decided_class == CLASS_OBJECTS &&
+	       st->ra_kb > HIDING_KB && now_ns - st->decided_ns < st->hidden_ns;
+}
+
+static __always_inline void set_hidden_ns(struct bdi_state *st, __u64 now_ns)
+{
+	__u64 twice = 2 * st->hidden_ns;
+
+	if (st->candidate_class != CLASS_OBJECTS)
+		return;
+	/* From pages, and soon: it was a look at what had been objects all the while. */
+	if (st->decided_class != CLASS_PAGES || st->old_class != CLASS_OBJECTS ||
+	    now_ns - st->decided_ns > HIDDEN_LEAST_NS || twice < HIDDEN_LEAST_NS)
+		twice = HIDDEN_LEAST_NS;
+	st->hidden_ns = twice > HIDDEN_MOST_NS ? HIDDEN_MOST_NS : twice;
+}
+
 /* Counts confirming hops. True when enough of them in a row name another class. */
 static __always_inline bool confirmed(struct bdi_state *st, const struct scratch *s)
 {
@@ -347,7 +376,7 @@ static __always_inline bool confirmed(struct bdi_state *st, const struct scratch
 	if (st->confirm < s->set.confirm)
 		st->confirm++;
 	return st->confirm >= s->set.confirm && class_id != st->decided_class &&
-	       s->in.now_ns - st->decided_ns >= s->set.dwell_ns;
+	       s->in.now_ns - st->decided_ns >= s->set.dwell_ns && !may_be_hidden(st, s->in.now_ns);
 }
 
 /* Takes the decision that is due, and tells the helper as long as it has not answered. */
@@ -380,6 +409,7 @@ __attribute__((noinline)) int hop_decide(__u32 slot)
 	if (!(st->flags & BDI_ANNOUNCED))
 		send_event(st, s, EVENT_APPEARED);
 	if (confirmed(st, s)) {
+		set_hidden_ns(st, s->in.now_ns);
 		st->old_class = st->decided_class;
 		st->decided_class = st->candidate_class;
 		st->decided_ns = s->in.now_ns;

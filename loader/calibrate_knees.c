@@ -35,10 +35,10 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 #define AMPLIFICATION_SANE 2. /* a scan that reads more than that is none */
 
 /*
- * At 64 KB objects of 16 KB would hide themselves, and their class would take turns with `pages`
- * (loader/defaults.h).
+ * Larger values make objects of 64 KB, too, look like single pages (loader/defaults.h). How long
+ * that is not believed (bpf/decide.bpf.h) was weighed for values that pages can bear.
  */
-#define OBJECTS_MOST_KB 32
+#define OBJECTS_MOST_KB 64
 /*
  * A read-around of one page (4 KB) brings nothing that could tell an object from a page: at that
  * value an object reader would be taken for a page reader for ever.
@@ -362,7 +362,7 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 		choose(&choice[CLASS_OBJECTS],
 		       calibrate_best(r, 1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K,
 				      PAGES_LEAST_KB, OBJECTS_MOST_KB),
-		       "best for 16 and 64 KB, up to 32 that hide none");
+		       "best for 16 and 64 KB, up to 64");
 		choose(&choice[CLASS_PAGES],
 		       calibrate_best(r, 1U << CALIBRATE_PAGE, PAGES_LEAST_KB, RA_KB_HARD_MAX),
 		       "best for pages, from 16 that show objects");

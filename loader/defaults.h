@@ -29,9 +29,9 @@
 
 /*
  * class, KB, clamp: the starting point until `calibrate` has measured the device, by the sweep in
- * weights/data/metadata.csv.gz. No value hides its own class but at the very edge: an mmap
- * read-around shows only what reaches beyond a quarter of it (gen/build-data.sh), so that 64 KB for
- * objects of 16 KB would make pages of them, whose value would make them objects again.
+ * weights/data/metadata.csv.gz. An mmap read-around shows only what reaches beyond a quarter of it
+ * (gen/build-data.sh): 64 KB, the best for objects of 16 to 64 KB on every device measured, make
+ * pages of the smaller ones. So `objects` is not given up for `pages` at once (bpf/decide.bpf.h).
  */
 #define DEFAULT_POLICY_LIST(X)                \
 	X(SEQUENTIAL, 256, CLAMP_NEVER_LOWER) \
@@ -39,7 +39,7 @@
 	X(MIXED, 256, CLAMP_NONE)             \
 	X(LONG_RUNS, 64, CLAMP_NONE)          \
 	X(SHORT_RUNS, 128, CLAMP_NONE)        \
-	X(OBJECTS, 32, CLAMP_NEVER_RAISE)     \
+	X(OBJECTS, 64, CLAMP_NEVER_RAISE)     \
 	X(PAGES, 16, CLAMP_NEVER_RAISE)       \
 	X(SMALL_FILES, 2048, CLAMP_NEVER_LOWER)
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Objects of 16 KB by mmap. A large readahead hides all that is touched beside the page at fault,
-# so that they look like single pages until it is lowered; then they show, and the value that they
-# want must not hide them again, or the two classes would take turns for ever.
+# so that they look like single pages until it is lowered; then they show. The value that they want
+# hides them again, and the two classes must not take turns for it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need fio jq dd

