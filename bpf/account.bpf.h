@@ -196,7 +196,7 @@ static __always_inline __u64 limits_signature(struct request_queue *q)
 	if (bpf_core_field_exists(q->limits.max_user_sectors))
 		mix = mix * 31 + q->limits.max_user_sectors;
 	if (bpf_core_field_exists(q->limits.features))
-		mix = mix * 31 + q->limits.features;
+		mix = (mix * 31 + q->limits.features) * 31 + q->limits.flags;
 	return mix;
 }
 

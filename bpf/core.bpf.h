@@ -47,7 +47,8 @@ struct queue_limits {
 	unsigned int io_opt;
 	unsigned int max_user_sectors; /* since 6.9 */
 	unsigned int max_discard_sectors;
-	unsigned int features; /* since 6.11 */
+	unsigned int features; /* since 6.11, and flags */
+	unsigned int flags;
 } CORE;
 
 struct request_queue {

@@ -609,6 +609,7 @@ stays() {
 	done
 }
 run_said() { grep -qE "$1" "$T/run.log" "$T/run.err"; }
+not_said() { ! run_said "$1"; }
 
 # settled KB: a decision has been taken and its value, other than KB, is in place.
 settled() {

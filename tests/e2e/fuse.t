@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need fio jq dd pgrep
-not_said() { ! run_said "$1"; }
+
 [ -c /dev/fuse ] || modprobe -q fuse || true
 [ -c /dev/fuse ] || skip_all 'this kernel has no FUSE'
 command -v bindfs >/dev/null || skip_all 'bindfs is not here (tests/deps.sh test)'

@@ -771,7 +771,12 @@ static void what_a_commit_computes(void **state)
 		{16, 1, 1 << 20, 2560, 2560, false}, /* io_opt goes before max_sectors */
 		{16, 1, 1 << 20, 2560, 128, false},
 		{16, 1, 0, 2560, 2560, true},
-		{512, 1, 0, 256, 128, true}, /* 6.1 lowers */
+		{16, 1, 0, 8192, 8192, true},        /* a rotational disk with 4 MB requests */
+		{16, 1, 32 << 20, 512, 65536, true}, /* an NVMe that calls 32 MB optimal */
+		{16, 0, 32 << 20, 512, 65536, false},
+		{16, 1, 32 << 20, 512, 8192, false},
+		{65536, 1, 0, 2560, 65536, true}, /* 6.12 never lowers */
+		{512, 1, 0, 256, 128, true},      /* 6.1 lowers */
 		{512, 1, 0, 256, 256, false},
 		{64, 1, 0xfffff000, 0, 8388600, true},
 	};
