@@ -1,0 +1,212 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# bpfahead calibrate: measures on files that are gone afterwards, leaves the device's value alone, and
+# its row is found again when the device comes back under another name.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need fio jq dd xmllint mkfs.ext4 mkfs.xfs mkfs.btrfs setpriv
+
+make_loop 1152
+disk=$T/disk-0
+make_fs "$LOOP" ext4
+fill_file "$MNT/data" 512
+need_throttle 125000000 3000
+original=192
+set_kb $original
+files_before=$(ls -A "$MNT")
+room_before=$(df --output=used "$MNT" | tail -1)
+
+nothing_left() {
+	sync -f "$MNT"
+	[ "$(ls -A "$MNT")" = "$files_before" ] || {
+		diag "$(ls -lA "$MNT")"
+		return 1
+	}
+	[ "$(df --output=used "$MNT" | tail -1)" = "$room_before" ]
+}
+stored() { cat "$BPFAHEAD_STATE_DIR"/devices/*.conf; }
+device_json() { status_json | jq --arg n "$BDI" '.devices[] | select(.bdi == $n)'; }
+policy_is() { [ "$(device_json | jq -r .policy)" = "$1" ]; }
+own_row() { "$BPFAHEAD" config --json | jq --arg n "$BDI" -S -c '.policy[$n] // "none"'; }
+
+# calibrate ARGUMENT...: in the cgroup; sets STATUS, and OUT and ERR.
+calibrate() {
+	"${in_cgroup[@]}" "$CGROUP" "$BPFAHEAD" calibrate "$@" >"$T/out" 2>"$T/err" </dev/null
+	STATUS=$?
+	OUT=$(<"$T/out") ERR=$(<"$T/err")
+}
+
+# --- one calibration ---------------------------------------------------------------------------
+
+began=$(now_us)
+calibrate "$MNT" --dry-run --seconds 3 --bytes 96M
+took=$((($(now_us) - began) / 1000000))
+is $STATUS 0 'dry run: status 0'
+ok "dry run: within its 3 s, and what is in flight then ($took s)" [ $took -le 6 ]
+ok 'dry run: nothing is stored' [ ! -e "$BPFAHEAD_STATE_DIR" ]
+like "$OUT" 'scan: one file' 'dry run: the curve is shown'
+
+calibrate "$LOOP" --seconds 15 --bytes 128M --svg "$T/curves.svg" --json
+is $STATUS 0 'by device, with --json and --svg: status 0' || diag "$ERR"
+is "$(read_kb)" $original "the device's own value is in place"
+ok 'no file is left, and no space is taken' nothing_left
+ok 'the picture is sound XML' xmllint --noout "$T/curves.svg"
+is "$(jq -r '.patterns | length' "$T/out")" 8 'JSON: eight patterns'
+# 3,000 reads of 16 KB are 49 MB/s.
+is "$(jq '.patterns[] | select(.name == "scan").values | map({(.kb | tostring): .bytes_per_s}) | add |
+	."16" < 0.75 * ."256"' "$T/out")" true 'JSON: a scan at 16 KB is slower than at 256 KB'
+is "$(jq '.patterns[] | select(.name == "pages").values | map({(.kb | tostring): .amplification}) | add |
+	(."16" > 3.5 and ."16" < 4.5 and ."4096" > 500)' "$T/out")" true 'JSON: pages at 16 KB read four times as much'
+is "$(jq '.policy.sequential.measured' "$T/out")" true 'JSON: the policy is measured'
+uuid=$(blkid -s UUID -o value "$LOOP")
+is "$(jq -c .identities "$T/out")" "[\"fs-uuid:$uuid\"]" 'a loop device is known by its file system'
+like "$(stored)" "identity = fs-uuid:$uuid" 'the file says so'
+is "$(stored | grep -c "identity.*${NAME}\|identity.*$BDI")" 0 'and names no loop device'
+sequential=$(jq .policy.sequential.kb "$T/out")
+
+# --- the row is found again ----------------------------------------------------------------------
+
+start_run
+start_reading sequential "$MNT/data"
+ok "'run' puts the row in place when the device appears" wait_for 10 policy_is calibrated
+like "$(<"$T/run.err")" "$NAME: policy as calibrated on" 'and says so'
+is "$(own_row | jq .sequential.kb)" "$sequential" 'the value is the one that was measured'
+stop_load
+
+# While it is at work, and by hand what was measured otherwise.
+"$BPFAHEAD" config "policy.$NAME.pages=32" "policy.$NAME.objects=64"
+is "$(device_json | jq -c .policy_differs)" '["objects","pages"]' 'status tells what was set by hand since'
+by_hand=$(own_row)
+calibrate "$MNT" --seconds 3 --bytes 96M
+is $STATUS 0 'again, while it is at work: status 0' || diag "$ERR"
+like "$OUT" 'kept: the row set by hand' 'a row set by hand stays'
+is "$(own_row)" "$by_hand" 'just as it was'
+"$BPFAHEAD" config "policy.$NAME=default"
+calibrate "$MNT" --seconds 3 --bytes 96M
+like "$OUT" 'in force from now on' 'where there is none, the new one holds at once'
+ok 'status says so' policy_is calibrated
+ok 'nothing was decided about the device by our own reading' kb_is $original
+
+# Another name, another bdi, the same file system.
+umount "$MNT"
+losetup -d "$LOOP"
+old=$NAME
+attach_loop "$disk"
+[ "$NAME" != "$old" ] || die "the same name again"
+mount -o noatime "$LOOP" "$MNT" || die "mount $LOOP"
+throttle 125000000 3000
+stop_run TERM
+start_run
+start_reading sequential "$MNT/data"
+ok "detached and attached: $old is $NAME now, and has the row" wait_for 10 policy_is calibrated
+stop_load
+stop_run TERM
+
+# bpfaheadd, its privileges dropped, and a device that appears while it runs.
+ok 'loaded for this device alone' load_listed "$BDI"
+ok 'bpfaheadd is up' start_helper
+start_reading sequential "$MNT/data"
+ok 'bpfaheadd finds it, too' wait_for 10 policy_is calibrated
+stop_load
+sed -i 's/^sequential = .*/sequential = plenty/' "$BPFAHEAD_STATE_DIR"/devices/*.conf
+umount "$MNT"
+losetup -d "$LOOP"
+attach_loop "$disk"
+mount -o noatime "$LOOP" "$MNT" || die "mount $LOOP"
+throttle 125000000 3000
+set_kb $original
+# shellcheck disable=SC2046 # bytes are words
+bpftool map update pinned "$BPFAHEAD_PIN_DIR/listed" key hex \
+	$({ printf '%s' "$BDI" && head -c $((32 - ${#BDI})) /dev/zero; } | xxd -p -c 1) value hex 01 00 00 00
+start_reading sequential "$MNT/data"
+damaged() { grep -q 'not used: .*\.conf:[0-9]*: KB out of range' "$T/run.err"; }
+ok 'a damaged file is named with its line' wait_for 10 damaged
+is "$(own_row)" '"none"' 'and the device has the default policy'
+stop_load
+
+# --- ended early -----------------------------------------------------------------------------------
+
+rm "$BPFAHEAD_STATE_DIR"/devices/*.conf
+for signal in INT TERM KILL; do
+	"${in_cgroup[@]}" "$CGROUP" "$BPFAHEAD" calibrate "$MNT" --bytes 128M >"$T/first" 2>&1 </dev/null &
+	pid=$!
+	pids+=("$pid")
+	half_way() { grep -q 'runs-64k' "$T/first"; }
+	wait_for 30 half_way || die "calibrate does not get on: $(<"$T/first")"
+	[ $signal != INT ] || {
+		calibrate "$MNT" --seconds 3
+		is $STATUS 4 'a second one is told so'
+	}
+	kill -s $signal "$pid"
+	wait "$pid"
+	status=$?
+	ok "SIG$signal: the device's own value" kb_is $original
+	ok "SIG$signal: no file is left" nothing_left
+	is "$(find "$BPFAHEAD_STATE_DIR/devices" -type f)" '' "SIG$signal: nothing is stored"
+	[ $signal != KILL ] || continue
+	is $status 1 "SIG$signal: status 1"
+	like "$(<"$T/first")" 'interrupted: nothing is stored' "SIG$signal: that is said"
+	is "$(own_row)" '"none"' "SIG$signal: no row of its own is left"
+done
+# Nobody could take the zeros back.
+is "$(own_row | jq -c '[.[].kb] | unique')" '[0]' 'SIGKILL: the row that leaves it alone is still there'
+"$BPFAHEAD" config "policy.$NAME=default"
+stop_pid "$RUN_PID"
+"$BPFAHEAD" unload >/dev/null 2>&1
+
+# --- refused -----------------------------------------------------------------------------------------
+
+# refused STATUS REGEX NAME ARGUMENT...: one line that says why, and nothing on standard output.
+refused() {
+	local status=$1 regex=$2 name=$3
+	shift 3
+	calibrate "$@" --seconds 3
+	is $STATUS "$status" "$name: status $status" || diag "$ERR"
+	like "$ERR" "$regex" "$name: says why"
+	is "$OUT" '' "$name: nothing else"
+}
+refused 2 'which device' 'no device'
+refused 2 'seconds wants' 'no time' "$MNT" --seconds 0
+refused 2 'bytes wants' 'too small a file' "$MNT" --bytes 1M
+refused 2 'bytes wants' 'no size' "$MNT" --bytes 1X
+refused 2 'one device' 'two devices' "$MNT" "$LOOP"
+refused 1 'neither a directory nor a block device' 'another kind of device' /dev/null
+refused 1 'No such file' 'no such path' /dev/nothing
+refused 1 "no device 'nothing'" 'no such device' nothing
+refused 1 'has no readahead of its own' 'a directory of tmpfs' /dev/shm
+mount -o remount,ro "$MNT"
+refused 1 'mounted read-only' 'a read-only file system' "$MNT"
+mount -o remount,rw "$MNT"
+fill_file "$MNT/more" 500
+refused 1 'too little room' 'a full disk' "$MNT"
+rm "$MNT/more"
+calibrate "$MNT" --seconds 3 --bytes 96M --svg /proc/nowhere/x.svg --dry-run
+is $STATUS 1 'a picture that cannot be written: status 1'
+like "$ERR" '/proc/nowhere/x.svg' 'a picture that cannot be written: named'
+BPFAHEAD_STATE_DIR=/proc/nowhere calibrate "$MNT" --seconds 3 --bytes 96M
+is $STATUS 1 'no place to store it: status 1'
+like "$ERR" 'not stored' 'no place to store it: said'
+like "$OUT" 'scan: one file' 'no place to store it: what was measured is shown all the same'
+chmod 711 "$T"
+cp "$BPFAHEAD" "$T/bpfahead"
+ERR=$(setpriv --reuid 65534 --clear-groups "$T/bpfahead" calibrate "$MNT" 2>&1)
+is $? 1 'not root: status 1'
+like "$ERR" 'needs root' 'not root: says so'
+ok 'after all that no file is left' nothing_left
+ok "and the device's own value is in place" kb_is $original
+umount "$MNT"
+refused 1 'is not mounted' 'a disk without a mounted file system' "$LOOP"
+
+# --- other file systems --------------------------------------------------------------------------------
+
+for fs in xfs btrfs; do
+	make_fs "$LOOP" $fs
+	[ $fs != btrfs ] || use_bdi "$(btrfs_bdi "$MNT")"
+	kb=$(read_kb)
+	calibrate "$MNT" --seconds 4 --bytes 96M --json
+	is $STATUS 0 "$fs: status 0" || diag "$ERR"
+	is "$(jq -r '.identities[0]' "$T/out")" "fs-uuid:$(blkid -p -s UUID -o value "$LOOP")" "$fs: known by its UUID"
+	is "$(read_kb)" "$kb" "$fs: the value that counts is as it was"
+	umount "$MNT"
+done
+done_testing
