@@ -93,8 +93,11 @@ enum calibrate_gap calibrate_goes_on(const struct calibrate_result *r,
 bool calibrate_is_contender(const struct calibrate_result *r, enum calibrate_pattern pattern,
 			    unsigned int value);
 
-/* Index into the ladder, or -1 if too little was measured to tell. */
-int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern);
+/*
+ * calibrate_knee - the least value with @share (0..1) of the best rate, or what noise makes of it
+ * Index into the ladder, or -1 if too little was measured to tell.
+ */
+int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern, double share);
 
 /*
  * calibrate_best - the smallest value that is as good as the best

@@ -23,8 +23,10 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 };
 
 #define KNEE_SHARE 0.97     /* of the best rate is as good as the best */
+#define MIXED_SHARE 0.95    /* beside others: they lose more by twice the value */
 #define NOISE_LEAST 0.02    /* differences below this are no differences */
 #define NOISE_MOST 0.10     /* however noisy the device: a tenth counts */
+#define NOISE_USELESS 0.15  /* what is measured with more tells nothing */
 #define HARM_LEAST 0.10     /* of the rate, to go against the administrator's value */
 #define HARM_NOISES 3       /* as many times the noise, if that is more */
 #define FLAT_VALUES 3       /* neighbours within NOISE_LEAST: the curve is flat */
@@ -36,21 +38,23 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 
 /*
  * Larger values make objects of 64 KB, too, look like single pages (loader/defaults.h). How long
- * that is not believed (bpf/decide.bpf.h) was weighed for values that pages can bear.
+ * that is not believed (bpf/decide.bpf.h) was weighed for values that pages can bear. Unless both
+ * have one value: nothing is hidden where nothing depends on the answer.
  */
 #define OBJECTS_MOST_KB 64
+#define SHARED_GAIN 1.1  /* of the objects' rate: less is not worth what pages read for nothing */
+#define SHARED_LOSS 0.05 /* of the pages' rate at most */
 /*
  * A read-around of one page (4 KB) brings nothing that could tell an object from a page: at that
  * value an object reader would be taken for a page reader for ever.
  */
 #define PAGES_LEAST_KB 16
-/*
- * Where single pages lose no more than this by it (a disk limited by reads per second, not by
- * bytes), both classes get the value that is best for objects: nothing is hidden where nothing
- * depends on the answer.
- */
-#define SHARED_LOSS 0.05
-#define SHARED_GAIN 1.1 /* and it has to be worth it for objects */
+#define SCAN (1U << CALIBRATE_SCAN)
+#define FILES (1U << CALIBRATE_FILES)
+#define SHORT_RUNS (1U << CALIBRATE_RUN_64K)
+#define LONG_RUNS (1U << CALIBRATE_RUN_256K | 1U << CALIBRATE_RUN_1M)
+#define PAGES (1U << CALIBRATE_PAGE)
+#define OBJECTS (1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K)
 
 static bool has_figure(const struct calibrate_cell *cell)
 {
@@ -169,7 +173,7 @@ bool calibrate_is_contender(const struct calibrate_result *r, enum calibrate_pat
 	       r->cell[pattern][value].typical >= (1 - loss) * best_rate(r, pattern);
 }
 
-int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern)
+int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern, double share)
 {
 	const struct calibrate_cell *cell = r->cell[pattern];
 	double best = 0, enough;
@@ -183,7 +187,7 @@ int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern patt
 	}
 	if (n < 2)
 		return -1; /* one point is no curve */
-	enough = best * fmin(KNEE_SHARE, 1 - tolerance(r->noise[pattern]));
+	enough = best * fmin(share, 1 - tolerance(r->noise[pattern]));
 	for (v = 0; v < CALIBRATE_VALUES; v++)
 		if (has_figure(&cell[v]) && cell[v].amplification <= AMPLIFICATION_SANE &&
 		    cell[v].typical >= enough)
@@ -209,15 +213,24 @@ static double joint_rate(const struct calibrate_result *r, unsigned int patterns
 	return n ? exp(sum / n) : 0;
 }
 
-int calibrate_best(const struct calibrate_result *r, unsigned int patterns, unsigned int least_kb,
-		   unsigned int most_kb)
+/* The largest noise of the patterns. */
+static double noise_of(const struct calibrate_result *r, unsigned int patterns)
 {
-	double rate[CALIBRATE_VALUES] = {0}, best = 0, noise = 0;
-	unsigned int p, v, n = 0;
+	double noise = 0;
+	unsigned int p;
 
 	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++)
 		if (patterns & 1U << p)
 			noise = fmax(noise, r->noise[p]);
+	return noise;
+}
+
+int calibrate_best(const struct calibrate_result *r, unsigned int patterns, unsigned int least_kb,
+		   unsigned int most_kb)
+{
+	double rate[CALIBRATE_VALUES] = {0}, best = 0, noise = noise_of(r, patterns);
+	unsigned int v, n = 0;
+
 	for (v = 0; v < CALIBRATE_VALUES; v++) {
 		if (calibrate_ladder[v] < least_kb || calibrate_ladder[v] > most_kb)
 			continue;
@@ -231,34 +244,6 @@ int calibrate_best(const struct calibrate_result *r, unsigned int patterns, unsi
 		if (rate[v] > 0 && rate[v] >= best * (1 - tolerance(noise)))
 			return (int)v;
 	return -1;
-}
-
-/* A value for objects and pages alike, beyond what each may have alone; -1: there is none. */
-static int shared_value(const struct calibrate_result *r)
-{
-	const unsigned int objects = 1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K;
-	const struct calibrate_cell *pages = r->cell[CALIBRATE_PAGE];
-	double least = best_rate(r, CALIBRATE_PAGE) *
-		       (1 - fmax(SHARED_LOSS, tolerance(r->noise[CALIBRATE_PAGE])));
-	unsigned int v, most = 0;
-	int alone, shared;
-
-	for (v = 0; v < CALIBRATE_VALUES; v++) {
-		if (calibrate_ladder[v] < PAGES_LEAST_KB || !has_figure(&pages[v]))
-			continue;
-		if (pages[v].typical < least)
-			break;
-		most = calibrate_ladder[v];
-	}
-	if (most <= OBJECTS_MOST_KB)
-		return -1;
-	alone = calibrate_best(r, objects, PAGES_LEAST_KB, OBJECTS_MOST_KB);
-	shared = calibrate_best(r, objects, PAGES_LEAST_KB, most);
-	if (alone < 0 || shared < 0 ||
-	    joint_rate(r, objects, (unsigned int)shared) <
-		    SHARED_GAIN * joint_rate(r, objects, (unsigned int)alone))
-		return -1;
-	return shared;
 }
 
 /* --- classes ---------------------------------------------------------------------------------- */
@@ -291,10 +276,19 @@ static bool original_harms(const struct calibrate_result *r, enum calibrate_patt
 	       rate_near(r, pattern, original_kb) < share * rate_near(r, pattern, kb);
 }
 
-static void choose(struct calibrate_choice *choice, int value, const char *why)
+static void choose(struct calibrate_choice *choice, const struct calibrate_result *r,
+		   unsigned int patterns, int value, const char *why)
 {
+	double noise = noise_of(r, patterns);
+
 	if (value < 0)
 		return;
+	if (noise > NOISE_USELESS) {
+		snprintf(choice->why, sizeof(choice->why),
+			 "the default: noise of %.0f %% tells nothing; repeat when it is quieter",
+			 noise * 100);
+		return;
+	}
 	choice->measured = true;
 	choice->kb = calibrate_ladder[value];
 	snprintf(choice->why, sizeof(choice->why), "%s", why);
@@ -316,11 +310,50 @@ static void choose_clamp(struct calibrate_choice *choice, const struct calibrate
 		 original_kb);
 }
 
+/*
+ * Pages and objects. Where pages lose nothing by a larger value (seeks are what costs, on a hard
+ * disk), both take the one that is best for objects: who hides then changes nothing.
+ */
+static void choose_random(const struct calibrate_result *r, unsigned int original_kb,
+			  struct calibrate_choice *pages, struct calibrate_choice *objects)
+{
+	int page = calibrate_best(r, PAGES, PAGES_LEAST_KB, RA_KB_HARD_MAX);
+	int object = calibrate_best(r, OBJECTS, PAGES_LEAST_KB, OBJECTS_MOST_KB);
+	unsigned int most_kb = 0, v;
+	int shared;
+
+	choose(pages, r, PAGES, page, "best for pages, from 16 that show objects");
+	choose(objects, r, OBJECTS, object, "best for 16 and 64 KB, up to 64");
+	if (!pages->measured || !objects->measured) {
+		choose_clamp(objects, r, CALIBRATE_OBJECT_64K, original_kb);
+		choose_clamp(pages, r, CALIBRATE_PAGE, original_kb);
+		return;
+	}
+	for (v = (unsigned int)page; v < CALIBRATE_VALUES; v++) {
+		if (joint_rate(r, PAGES, v) <
+		    (1 - SHARED_LOSS) * joint_rate(r, PAGES, (unsigned int)page))
+			break;
+		most_kb = calibrate_ladder[v];
+	}
+	shared = calibrate_best(r, OBJECTS, calibrate_ladder[page], most_kb);
+	if (shared > object && joint_rate(r, OBJECTS, (unsigned int)shared) >
+				       SHARED_GAIN * joint_rate(r, OBJECTS, (unsigned int)object)) {
+		choose(objects, r, OBJECTS, shared,
+		       "best for 16 and 64 KB; pages lose nothing by it");
+		choose(pages, r, PAGES, shared, "that of objects: pages lose nothing by it");
+		choose_clamp(objects, r, CALIBRATE_OBJECT_64K, original_kb);
+		pages->clamp = objects->clamp;
+		return;
+	}
+	choose_clamp(objects, r, CALIBRATE_OBJECT_64K, original_kb);
+	choose_clamp(pages, r, CALIBRATE_PAGE, original_kb);
+}
+
 bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb,
 		      struct calibrate_choice choice[NR_CLASSES])
 {
-	int scan = calibrate_knee(r, CALIBRATE_SCAN), files = calibrate_knee(r, CALIBRATE_FILES);
-	int shared = shared_value(r);
+	int scan = calibrate_knee(r, CALIBRATE_SCAN, KNEE_SHARE);
+	int files = calibrate_knee(r, CALIBRATE_FILES, KNEE_SHARE);
 	struct calibrate_choice *mixed = &choice[CLASS_MIXED];
 	unsigned int standard_mixed;
 	bool any = false;
@@ -335,46 +368,31 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 	snprintf(choice[CLASS_RANDOM].why, sizeof(choice[CLASS_RANDOM].why),
 		 "the default: readahead does nothing for it");
 	standard_mixed = mixed->kb;
-	choose(&choice[CLASS_SEQUENTIAL], scan, "knee of the scan");
-	choose(mixed, scan, "knee of the scan");
+	choose(&choice[CLASS_SEQUENTIAL], r, SCAN, scan, "knee of the scan");
+	choose(mixed, r, SCAN, calibrate_knee(r, CALIBRATE_SCAN, MIXED_SHARE),
+	       "knee of the scan, at 95 %");
 	if (mixed->measured && mixed->kb < standard_mixed) {
 		/* Beside other readers a scan is served in proportion to what it asks for at once.
 		 */
 		mixed->kb = standard_mixed;
-		snprintf(mixed->why, sizeof(mixed->why),
-			 "the default, above the knee of the scan: see docs/calibration.md");
+		snprintf(mixed->why, sizeof(mixed->why), "the default, above the knee of the scan");
 	}
-	if (files >= 0)
-		choose(&choice[CLASS_SMALL_FILES], files, "knee of small files");
+	/* A file of 1 MB is a scan with a begin, one of 64 KB a begin. */
+	if (files > scan)
+		choose(&choice[CLASS_SMALL_FILES], r, FILES, files, "knee of small files");
 	else
-		choose(&choice[CLASS_SMALL_FILES], scan, "knee of the scan");
-	choose(&choice[CLASS_SHORT_RUNS],
-	       calibrate_best(r, 1U << CALIBRATE_RUN_64K, PAGES_LEAST_KB, RA_KB_HARD_MAX),
+		choose(&choice[CLASS_SMALL_FILES], r, SCAN, scan,
+		       "knee of the scan, not below that of small files");
+	choose(&choice[CLASS_SHORT_RUNS], r, SHORT_RUNS,
+	       calibrate_best(r, SHORT_RUNS, PAGES_LEAST_KB, RA_KB_HARD_MAX),
 	       "best for runs of 64 KB");
-	choose(&choice[CLASS_LONG_RUNS],
-	       calibrate_best(r, 1U << CALIBRATE_RUN_256K | 1U << CALIBRATE_RUN_1M, PAGES_LEAST_KB,
-			      RA_KB_HARD_MAX),
+	choose(&choice[CLASS_LONG_RUNS], r, LONG_RUNS,
+	       calibrate_best(r, LONG_RUNS, PAGES_LEAST_KB, RA_KB_HARD_MAX),
 	       "best for runs of 256 KB and 1 MB");
-	if (shared >= 0) {
-		choose(&choice[CLASS_OBJECTS], shared, "best for objects; costs pages nothing");
-		choose(&choice[CLASS_PAGES], shared, "that of objects; costs pages nothing");
-	} else {
-		choose(&choice[CLASS_OBJECTS],
-		       calibrate_best(r, 1U << CALIBRATE_OBJECT_16K | 1U << CALIBRATE_OBJECT_64K,
-				      PAGES_LEAST_KB, OBJECTS_MOST_KB),
-		       "best for 16 and 64 KB, up to 64");
-		choose(&choice[CLASS_PAGES],
-		       calibrate_best(r, 1U << CALIBRATE_PAGE, PAGES_LEAST_KB, RA_KB_HARD_MAX),
-		       "best for pages, from 16 that show objects");
-	}
 	choose_clamp(&choice[CLASS_SEQUENTIAL], r, CALIBRATE_SCAN, original_kb);
-	choose_clamp(&choice[CLASS_SMALL_FILES], r, files >= 0 ? CALIBRATE_FILES : CALIBRATE_SCAN,
+	choose_clamp(&choice[CLASS_SMALL_FILES], r, files > scan ? CALIBRATE_FILES : CALIBRATE_SCAN,
 		     original_kb);
-	choose_clamp(&choice[CLASS_OBJECTS], r, CALIBRATE_OBJECT_64K, original_kb);
-	if (shared >= 0) /* one rule for both, or the original would part them again */
-		choice[CLASS_PAGES].clamp = choice[CLASS_OBJECTS].clamp;
-	else
-		choose_clamp(&choice[CLASS_PAGES], r, CALIBRATE_PAGE, original_kb);
+	choose_random(r, original_kb, &choice[CLASS_PAGES], &choice[CLASS_OBJECTS]);
 	for (id = 0; id < NR_CLASSES; id++)
 		any |= choice[id].measured;
 	return any;

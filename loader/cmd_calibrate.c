@@ -43,6 +43,7 @@ struct calibration {
 	struct calibrate_about about;
 	struct calibrate_result result;
 	struct calibrate_choice choice[NR_CLASSES];
+	bool told; /* a class at least has a measured value */
 	/* what is loaded, if anything is */
 	struct maps maps;
 	bool loaded, had_row;
@@ -536,6 +537,11 @@ static int keep(struct calibration *c, char path[PATH_MAX], const char **in_forc
 	int err;
 
 	*in_force = "";
+	if (!c->told)
+		return fail(
+			EXIT_FAILURE,
+			"nothing can be told: too short a time (--seconds), or too noisy; nothing "
+			"is stored");
 	if (!c->identities.nr)
 		return fail(EXIT_FAILURE,
 			    "nothing about %s is stable (no WWID, serial or UUID): not stored; "
@@ -612,9 +618,7 @@ static int measure(struct calibration *c, int signals)
 	if (err)
 		return fail(EXIT_FAILURE, "%s: %s", c->about.directory,
 			    why.text[0] ? why.text : strerror(-err));
-	if (!calibrate_choose(&c->result, c->about.original_kb, c->choice))
-		return fail(EXIT_FAILURE, "%.0f s were too short to tell anything: --seconds",
-			    c->seconds);
+	c->told = calibrate_choose(&c->result, c->about.original_kb, c->choice);
 	return 0;
 }
 

@@ -47,10 +47,10 @@ static void test_knee_of_planted_curves(void **state)
 
 	(void)state;
 	plant(&r, CALIBRATE_SCAN, cloud_scan, 1);
-	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 64);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 64);
 	memset(&r, 0, sizeof(r));
 	plant(&r, CALIBRATE_SCAN, hdd_scan, 1);
-	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 1024);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 1024);
 }
 
 static void test_knee_is_97_percent(void **state)
@@ -62,11 +62,11 @@ static void test_knee_is_97_percent(void **state)
 	(void)state;
 	memcpy(curve, just, sizeof(just));
 	plant(&r, CALIBRATE_SCAN, curve, 1);
-	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 16);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 16);
 	memset(&r, 0, sizeof(r));
 	memcpy(curve, below, sizeof(below));
 	plant(&r, CALIBRATE_SCAN, curve, 1);
-	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 32);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 32);
 }
 
 static void test_flat_takes_the_least(void **state)
@@ -79,7 +79,7 @@ static void test_flat_takes_the_least(void **state)
 	for (v = 0; v < CALIBRATE_VALUES; v++)
 		flat[v] = 100 + v * 0.1;
 	plant(&r, CALIBRATE_SCAN, flat, 1);
-	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN), AT_4);
+	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN, 0.97), AT_4);
 	plant(&r, CALIBRATE_RUN_64K, flat, 1);
 	assert_int_equal(kb_of(calibrate_best(&r, 1U << CALIBRATE_RUN_64K, 16, 65536)), 16);
 }
@@ -91,13 +91,13 @@ static void test_one_point_or_none_is_no_curve(void **state)
 
 	(void)state;
 	calibrate_summarise(&r);
-	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN), -1);
+	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN, 0.97), -1);
 	assert_int_equal(calibrate_best(&r, 1U << CALIBRATE_PAGE, 4, 65536), -1);
 	assert_int_equal(calibrate_best(&r, 0, 4, 65536), -1);
 	assert_false(calibrate_choose(&r, 128, choice));
 	calibrate_add(&r, CALIBRATE_SCAN, AT_64, 1e8, 1);
 	calibrate_summarise(&r);
-	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN), -1);
+	assert_int_equal(calibrate_knee(&r, CALIBRATE_SCAN, 0.97), -1);
 	assert_false(calibrate_choose(&r, 128, choice));
 }
 
@@ -144,7 +144,7 @@ static void test_noise_does_not_move_the_knee(void **state)
 	}
 	calibrate_summarise(&r);
 	assert_true(r.noise[CALIBRATE_SCAN] > 0.02 && r.noise[CALIBRATE_SCAN] < 0.15);
-	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 1024);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 1024);
 	assert_int_equal(kb_of(calibrate_best(&r, 1U << CALIBRATE_RUN_64K, 16, 65536)), 128);
 }
 
@@ -160,7 +160,7 @@ static void test_a_slow_repeat_does_not_count(void **state)
 			calibrate_add(&r, CALIBRATE_SCAN, v,
 				      cloud_scan[v] * 1e6 * ((v + i) % 4 ? 1 : 0.4), 1);
 	calibrate_summarise(&r);
-	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 64);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 64);
 }
 
 /* What is not a scan any more, by what it reads for nothing, is not chosen however fast. */
@@ -173,7 +173,7 @@ static void test_knee_wants_a_sane_amplification(void **state)
 	calibrate_add(&r, CALIBRATE_SCAN, AT_128, 101e6, 1.1);
 	calibrate_add(&r, CALIBRATE_SCAN, AT_256, 200e6, 3);
 	calibrate_summarise(&r);
-	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN)), 64);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 64);
 }
 
 /* The geometric mean, over values that both patterns have. */
@@ -300,6 +300,41 @@ static void test_objects_and_pages_share(void **state)
 	assert_int_equal(choice[CLASS_PAGES].kb, 16);
 }
 
+/* Seeks are what costs: pages read at 512 KB as fast as at 4, and objects four times as fast as
+ * at 32. */
+static void test_row_of_a_hard_disk(void **state)
+{
+	static const double pages[] = {.49, .49, .49, .49, .49, .49, .49, .24, .12, .07};
+	static const double objects_16k[] = {.49, .66, .99, 1.97, 1.93, 1.98, 1.98, .98, .49, .27};
+	static const double objects_64k[] = {.44,  1.31, 1.94, 2.62, 3.83,
+					     7.86, 7.88, 3.99, 1.94, 1.08};
+	static const double scan[] = {NONE, 2, 3.5, 7.8, 15.1, 31.1, 61.7, 122.2, 126.6, 126.5};
+	static const double files[] = {NONE, 1.53, 1.97, 1.97, 1.97, 2.55, 3.93, 3.94, 3.96, 3.9};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_SCAN, scan, 1);
+	plant(&r, CALIBRATE_FILES, files, 1);
+	plant(&r, CALIBRATE_PAGE, pages, 10);
+	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	calibrate_choose(&r, 128, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 2048);
+	assert_int_equal(choice[CLASS_MIXED].kb, 1024); /* 96.5 % will do beside others */
+	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 2048);
+	/* One value for both, whatever the original: the classes cannot take turns. */
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
+	assert_int_equal(choice[CLASS_PAGES].kb, 256);
+	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NONE);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
+	assert_int_equal(choice[CLASS_PAGES].kb, 256);
+	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NEVER_RAISE);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+}
+
 static void test_original_that_costs(void **state)
 {
 	static const double slow_large[] = {NONE, 50, 90, 100, 100, 100, 100, 90, 60, 40};
@@ -321,6 +356,27 @@ static void test_original_that_costs(void **state)
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
 	calibrate_choose(&r, 0, choice);
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+}
+
+/* Half of the repeats at a third of the rate: nothing is concluded, and that is said. */
+static void test_too_noisy_to_tell(void **state)
+{
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+	unsigned int v, i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		for (v = AT_16; v < CALIBRATE_VALUES; v++)
+			calibrate_add(&r, CALIBRATE_SCAN, v, hdd_scan[v] * 1e6 * (i % 2 ? 1 : 0.3),
+				      1);
+	plant(&r, CALIBRATE_RUN_64K, hump, 2);
+	assert_true(calibrate_choose(&r, 128, choice));
+	assert_false(choice[CLASS_SEQUENTIAL].measured);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 256);
+	assert_non_null(strstr(choice[CLASS_SEQUENTIAL].why, "noise"));
+	assert_false(choice[CLASS_MIXED].measured);
+	assert_true(choice[CLASS_SHORT_RUNS].measured);
 }
 
 static void test_what_is_missing_stays_default(void **state)
@@ -391,7 +447,9 @@ int main(void)
 		cmocka_unit_test(test_contenders),
 		cmocka_unit_test(test_row_of_a_cloud_disk),
 		cmocka_unit_test(test_objects_and_pages_share),
+		cmocka_unit_test(test_row_of_a_hard_disk),
 		cmocka_unit_test(test_original_that_costs),
+		cmocka_unit_test(test_too_noisy_to_tell),
 		cmocka_unit_test(test_what_is_missing_stays_default),
 		cmocka_unit_test(test_shown),
 	};
