@@ -22,6 +22,7 @@
 #include "calibrate.h"
 #include "cli.h"
 #include "device_rows.h"
+#include "names.h"
 #include "start.h"
 
 #define DEFAULT_SECONDS 60
@@ -387,9 +388,11 @@ static void hold_decisions(struct calibration *c)
 	c->loaded = !maps_open(cli.pin_dir, &c->maps, &why);
 	if (!c->loaded)
 		return;
-	show_device(c);
-	if (maps_each_bdi(&c->maps, match_bdi, &find) != 1)
-		return;
+	if (maps_each_bdi(&c->maps, match_bdi, &find) != 1) {
+		show_device(c);
+		if (maps_each_bdi(&c->maps, match_bdi, &find) != 1)
+			return;
+	}
 	c->bdi_id = find.bdi_id;
 	c->had_row = !bpf_map_lookup_elem(c->maps.policy, &c->bdi_id, &c->row_before);
 	if (!bpf_map_lookup_elem(c->maps.applied, &c->bdi_id, &applied) && applied.holds_original)
@@ -397,15 +400,34 @@ static void hold_decisions(struct calibration *c)
 	bpf_map_update_elem(c->maps.policy, &c->bdi_id, &leave_alone, BPF_ANY);
 }
 
-/* As it was: the row that was there, else a calibrated one of before. */
+/*
+ * As it was: what was set by hand or measured before. What the guard had learned for a class it may
+ * have taken back meanwhile; it will learn it again.
+ */
 static void release_decisions(struct calibration *c)
 {
 	const struct device_rows rows = {.maps = &c->maps, .state_dir = cli.state_dir};
+	const __u64 standard = DEFAULT_POLICY_ID;
+	bool learned = false, own = false;
+	struct policy_row policy;
+	unsigned int id;
 
 	if (!c->bdi_id)
 		return;
-	if (c->had_row) {
-		bpf_map_update_elem(c->maps.policy, &c->bdi_id, &c->row_before, BPF_ANY);
+	if (bpf_map_lookup_elem(c->maps.policy, &standard, &policy))
+		memset(&policy, 0, sizeof(policy));
+	for (id = 0; c->had_row && id < CLASSES_MAX; id++) {
+		if (c->row_before.clamp[id] == CLAMP_LEARNED) {
+			learned = true;
+			continue;
+		}
+		own |= policy.ra_kb[id] != c->row_before.ra_kb[id] ||
+		       policy.clamp[id] != c->row_before.clamp[id];
+		policy.ra_kb[id] = c->row_before.ra_kb[id];
+		policy.clamp[id] = c->row_before.clamp[id];
+	}
+	if (c->had_row && (own || !learned)) {
+		bpf_map_update_elem(c->maps.policy, &c->bdi_id, &policy, BPF_ANY);
 		return;
 	}
 	bpf_map_delete_elem(c->maps.policy, &c->bdi_id);
@@ -505,38 +527,47 @@ static void make_row(const struct calibration *c, struct device_row *row)
 	}
 }
 
-/* Puts the row into the map where the one before was not somebody's. Says what became of it. */
-static const char *put_row(struct calibration *c, const struct device_row *row, bool stored_before,
-			   const struct device_row *before)
+/* Puts the row into the map, but for what was set by hand. Says what became of it. */
+static void put_row(struct calibration *c, const struct device_row *row, char *said, size_t size)
 {
 	const __u64 standard = DEFAULT_POLICY_ID;
 	struct policy_row policy;
+	const char *comma = "; set by hand, and kept: ";
+	unsigned int id;
+	int n;
 
-	if (!c->loaded)
-		return "nothing is loaded: it will hold once something is";
-	if (!c->bdi_id)
-		return "it will hold when the device is read from";
-	if (c->had_row && !(stored_before && !device_row_differs(before, &c->row_before)))
-		return "kept: the row set by hand; 'bpfahead config policy.DEVICE=default' takes "
-		       "this one";
+	if (!c->loaded || !c->bdi_id) {
+		snprintf(said, size, "%s",
+			 c->loaded ? "it will hold when the device is read from" :
+				     "nothing is loaded: it will hold once something is");
+		return;
+	}
 	if (bpf_map_lookup_elem(c->maps.policy, &standard, &policy))
 		memset(&policy, 0, sizeof(policy));
 	device_row_lay(row, &policy);
-	if (bpf_map_update_elem(c->maps.policy, &c->bdi_id, &policy, BPF_ANY))
-		return "the map of policies is full";
+	n = snprintf(said, size, "in force from now on");
+	for (id = 0; c->had_row && id < NR_CLASSES; id++) {
+		if (c->row_before.clamp[id] != CLAMP_BY_HAND)
+			continue;
+		policy.ra_kb[id] = c->row_before.ra_kb[id];
+		policy.clamp[id] = c->row_before.clamp[id];
+		n += snprintf(said + n, size - (size_t)n, "%s%s", comma, class_name(id));
+		comma = ", ";
+	}
+	if (bpf_map_update_elem(c->maps.policy, &c->bdi_id, &policy, BPF_ANY)) {
+		snprintf(said, size, "not in force: the map of policies: %s", strerror(errno));
+		return;
+	}
 	c->bdi_id = 0; /* nothing to be put back */
-	return "in force from now on";
 }
 
-static int keep(struct calibration *c, char path[PATH_MAX], const char **in_force)
+static int keep(struct calibration *c, char path[PATH_MAX], char *in_force, size_t size)
 {
-	struct device_row row, before;
+	struct device_row row;
 	struct row_fault why;
-	bool stored_before;
 	char *curves;
 	int err;
 
-	*in_force = "";
 	if (!c->told)
 		return fail(
 			EXIT_FAILURE,
@@ -549,21 +580,19 @@ static int keep(struct calibration *c, char path[PATH_MAX], const char **in_forc
 			    c->about.device);
 	if (!start_state_dir())
 		return fail(EXIT_FAILURE, "not stored");
-	stored_before = !device_row_find(cli.state_dir, &c->identities, &before, NULL, NULL);
 	make_row(c, &row);
 	curves = curve_sections(c);
 	err = device_row_store(cli.state_dir, &row, curves, path, &why);
 	free(curves);
 	if (err)
 		return fail(EXIT_FAILURE, "not stored: %s", why.text);
-	*in_force = put_row(c, &row, stored_before, &before);
+	put_row(c, &row, in_force, size);
 	return 0;
 }
 
 static int show_result(struct calibration *c)
 {
-	char path[PATH_MAX] = "";
-	const char *in_force = "";
+	char path[PATH_MAX] = "", in_force[256] = "";
 	int status = 0, drawn, i;
 	cJSON *root, *list;
 
@@ -571,7 +600,7 @@ static int show_result(struct calibration *c)
 		calibrate_print_text(stdout, &c->about, &c->result, c->choice);
 	drawn = c->svg ? draw(c) : 0;
 	if (!c->dry_run)
-		status = keep(c, path, &in_force);
+		status = keep(c, path, in_force, sizeof(in_force));
 	if (cli.json) {
 		root = calibrate_json(&c->about, &c->result, c->choice);
 		list = cJSON_AddArrayToObject(root, "identities");

@@ -324,6 +324,8 @@ static const char *origin_text(enum row_origin origin)
 		return "default";
 	case ROW_BY_HAND:
 		return "by-hand";
+	case ROW_LEARNED:
+		return "learned";
 	case ROW_CALIBRATED:
 		return "calibrated";
 	}
@@ -601,7 +603,10 @@ static void print_policy(const struct status *s, const struct bdi_state *b)
 		       stored.date);
 		return;
 	case ROW_BY_HAND:
-		printf("  %-9sset by hand, or learned\n", "policy");
+		printf("  %-9sset by hand\n", "policy");
+		return;
+	case ROW_LEARNED:
+		printf("  %-9slearned by the guard or the probe\n", "policy");
 		return;
 	case ROW_CALIBRATED:
 		break;

@@ -687,7 +687,12 @@ enum row_origin device_row_origin(const struct maps *maps, const char *state_dir
 		return ROW_DEFAULT;
 	if (stored->classes)
 		*differs = device_row_differs(stored, &row);
-	return stored->classes & ~*differs ? ROW_CALIBRATED : ROW_BY_HAND;
+	if (stored->classes & ~*differs)
+		return ROW_CALIBRATED;
+	return memchr(row.clamp, CLAMP_LEARNED, sizeof(row.clamp)) &&
+			       !memchr(row.clamp, CLAMP_BY_HAND, sizeof(row.clamp)) ?
+		       ROW_LEARNED :
+		       ROW_BY_HAND;
 }
 
 __attribute__((format(printf, 3, 4))) static void tell(const struct device_rows *rows, bool trouble,

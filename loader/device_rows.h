@@ -104,7 +104,8 @@ enum row_outcome {
 /* Where the row of a bdi comes from. */
 enum row_origin {
 	ROW_DEFAULT,    /* it has none of its own */
-	ROW_BY_HAND,    /* not one that a calibration stored: set by hand, or learned */
+	ROW_BY_HAND,    /* set by hand, a class of it at least */
+	ROW_LEARNED,    /* by the guard or the probe */
 	ROW_CALIBRATED, /* that of its file, but for the classes in `differs` */
 };
 
