@@ -109,14 +109,15 @@ static enum guard_verdict judge(struct guard_bdi *b)
 	struct comparison c;
 	/*
 	 * A single hop between two patterns may be half the other one's: then only the class's own
-	 * measure is to be believed. Places are the sum of two others.
+	 * measure is to be believed. Places are the sum of two others, and for classes of runs.
 	 */
 	bool only_own = b->nr_before < 2 && b->before[0].decided_class != CLASS_NONE;
 
 	for (measure = 0; measure < NR_MEASURES; measure++) {
-		if (only_own ? measure != own : measure == PROGRESS_PLACES)
+		if (measure != own && (only_own || measure == PROGRESS_PLACES))
 			continue;
-		if (!objective_is_material(b->before, b->nr_before, measure) ||
+		if (!(measure == own ? objective_is_counted(b->before, b->nr_before, measure) :
+				       objective_is_material(b->before, b->nr_before, measure)) ||
 		    !objective_compare(b->before, b->nr_before, b->after, b->nr_after, measure, &c))
 			continue;
 		if (is_disaster(b, measure)) {

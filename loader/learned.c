@@ -18,7 +18,8 @@
 
 #define FILE_MAX 65536 /* more than a full table takes */
 
-static const char *const kinds[] = {[LEARNED_HARM] = "harm", [LEARNED_TRIM] = "trim"};
+static const char *const kinds[] = {
+	[LEARNED_HARM] = "harm", [LEARNED_TRIM] = "trim", [LEARNED_PAIR] = "pair"};
 
 const struct learned *learned_find(const struct learned_table *t, const char *device,
 				   enum learned_kind kind, unsigned int class_id, unsigned int kb)
@@ -68,16 +69,18 @@ const struct learned *learned_harm(struct learned_table *t, const char *device,
 	return e;
 }
 
-void learned_trim(struct learned_table *t, const char *device, unsigned int class_id,
-		  unsigned int kb, unsigned int policy_kb, __u64 now_s)
+void learned_trim(struct learned_table *t, const char *device, enum learned_kind kind,
+		  unsigned int class_id, unsigned int kb, unsigned int policy_kb, __u64 now_s)
 {
+	enum learned_kind other = kind == LEARNED_TRIM ? LEARNED_PAIR : LEARNED_TRIM;
 	struct learned *e;
 
+	learned_drop(t, learned_find(t, device, other, class_id, 0));
 	if (kb == policy_kb) {
-		learned_drop(t, learned_find(t, device, LEARNED_TRIM, class_id, 0));
+		learned_drop(t, learned_find(t, device, kind, class_id, 0));
 		return;
 	}
-	e = place(t, device, LEARNED_TRIM, class_id, 0);
+	e = place(t, device, kind, class_id, 0);
 	e->kb = kb;
 	e->policy_kb = policy_kb;
 	e->until_s = now_s;
@@ -157,8 +160,10 @@ static int take_line(void *arg, const char *section, const char *name, const cha
 		e->kb = (unsigned int)kb;
 		e->times = (unsigned int)number;
 		e->until_s = when;
-	} else if (!strcmp(name, kinds[LEARNED_TRIM]) && number >= RA_KB_HARD_MIN) {
-		e = place(t, device, LEARNED_TRIM, (unsigned int)class_id, 0);
+	} else if (number >= RA_KB_HARD_MIN &&
+		   (!strcmp(name, kinds[LEARNED_TRIM]) || !strcmp(name, kinds[LEARNED_PAIR]))) {
+		e = place(t, device, *name == 't' ? LEARNED_TRIM : LEARNED_PAIR,
+			  (unsigned int)class_id, 0);
 		e->kb = (unsigned int)kb;
 		e->policy_kb = (unsigned int)number;
 		e->until_s = when;

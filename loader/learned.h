@@ -22,6 +22,7 @@
 enum learned_kind {
 	LEARNED_HARM, /* kb did harm */
 	LEARNED_TRIM, /* kb does better than policy_kb */
+	LEARNED_PAIR, /* the same, of `objects`, which it makes look like `pages` */
 };
 
 struct learned {
@@ -56,9 +57,9 @@ const struct learned *learned_find(const struct learned_table *t, const char *de
 /* Harm was done: forgotten for 10 minutes, twice as long each time in a row, a day at most. */
 const struct learned *learned_harm(struct learned_table *t, const char *device,
 				   unsigned int class_id, unsigned int kb, __u64 now_s);
-/* The best value found; equal to policy_kb: nothing is to be remembered. */
-void learned_trim(struct learned_table *t, const char *device, unsigned int class_id,
-		  unsigned int kb, unsigned int policy_kb, __u64 now_s);
+/* The best value found, of LEARNED_TRIM or _PAIR; policy_kb itself: nothing is to be remembered. */
+void learned_trim(struct learned_table *t, const char *device, enum learned_kind kind,
+		  unsigned int class_id, unsigned int kb, unsigned int policy_kb, __u64 now_s);
 void learned_drop(struct learned_table *t, const struct learned *entry);
 
 /* The device's budget, a new one if need be; never NULL. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define HOPS_COMPARED_MAX 64
-#define EVENTS_MIN 8   /* fewer in a hop are no measure */
+#define EVENTS_MIN 8   /* fewer are no measure */
 #define CALLS_SHARE 20 /* material from one call in so many */
 #define BYTES_SHARE 5  /* or one byte in so many */
 #define ONE 65536LL    /* deviations are Q16 */
@@ -63,6 +63,11 @@ bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsig
 	hop->amount[PROGRESS_AROUNDS] = hop->events[PROGRESS_AROUNDS] = d[COUNTER_AROUND_STARTS];
 	hop->amount[PROGRESS_PLACES] = hop->events[PROGRESS_PLACES] =
 		d[COUNTER_SYNC_JUMPS] + d[COUNTER_AROUND_STARTS];
+	hop->weight[PROGRESS_STREAMS] = windows;
+	hop->weight[PROGRESS_FILES] = d[COUNTER_SYNC_HEADS];
+	hop->weight[PROGRESS_JUMPS] = d[COUNTER_SYNC_JUMPS];
+	hop->weight[PROGRESS_AROUNDS] = d[COUNTER_AROUND_CALLS]; /* one object may take many */
+	hop->weight[PROGRESS_PLACES] = d[COUNTER_SYNC_JUMPS] + d[COUNTER_AROUND_CALLS];
 	return true;
 }
 
@@ -127,21 +132,32 @@ __u64 objective_cost(const struct hop *hops, unsigned int n, unsigned int measur
 	return amount ? bytes * 16 / amount : 0;
 }
 
+bool objective_is_counted(const struct hop *hops, unsigned int n, unsigned int measure)
+{
+	__u64 events = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		events += hops[i].events[measure];
+	return events >= EVENTS_MIN;
+}
+
 bool objective_is_material(const struct hop *hops, unsigned int n, unsigned int measure)
 {
 	unsigned int i;
 
+	if (!objective_is_counted(hops, n, measure))
+		return false;
 	for (i = n < 2 ? 0 : n - 2; i < n; i++) {
 		const struct hop *h = &hops[i];
 
-		if (h->events[measure] < EVENTS_MIN)
-			return false;
-		if (h->events[measure] * CALLS_SHARE < h->calls &&
-		    (measure != PROGRESS_STREAMS ||
-		     h->amount[measure] * BYTES_SHARE < h->device_bytes))
+		if (h->weight[measure] * CALLS_SHARE >= h->calls && h->weight[measure])
+			continue;
+		if (measure != PROGRESS_STREAMS ||
+		    h->amount[measure] * BYTES_SHARE < h->device_bytes || !h->amount[measure])
 			return false;
 	}
-	return n > 0;
+	return true;
 }
 
 static __u64 root(__u64 value)

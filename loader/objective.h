@@ -28,6 +28,7 @@ struct hop {
 	__u64 span_ns;
 	__u64 amount[NR_MEASURES];
 	__u64 events[NR_MEASURES]; /* calls that the amount was counted by: its grain */
+	__u64 weight[NR_MEASURES]; /* calls that its readers made */
 	__u64 calls;               /* of the readahead layer */
 	__u64 doubt;               /* bytes of PROGRESS_STREAMS that may have served nobody */
 	__u64 device_bytes; /* read from the device, or where that is not seen, asked of it */
@@ -56,6 +57,9 @@ const char *progress_name(unsigned int measure); /* "stream bytes", ...; never N
 __u64 objective_rate(const struct hop *hops, unsigned int n, unsigned int measure);
 /* Bytes read from the device for each unit of the measure, in 1/16; 0 if there was none. */
 __u64 objective_cost(const struct hop *hops, unsigned int n, unsigned int measure);
+
+/* Is there anything to compare? */
+bool objective_is_counted(const struct hop *hops, unsigned int n, unsigned int measure);
 
 /*
  * Does this measure stand for a share of what was read here that its loss would matter? In each of

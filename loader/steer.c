@@ -15,11 +15,14 @@
 #include "guard.h"
 #include "learned.h"
 #include "names.h"
+#include "trim.h"
 
 #define STEER_BDIS 64 /* the one heard of longest ago gives way, and its row with it */
 #define RETRY_WATCH_NS 3000000000ULL /* "before" a harmful value is given another chance */
 #define RETRY_NS 2200000000ULL
-#define FALLBACK_KB 128 /* the kernel's own default for most disks */
+#define FRESH_NS 1500000000ULL
+#define PAIR_GAP_NS 30000000000ULL /* twice the time between samples, and some */
+#define FALLBACK_KB 128            /* the kernel's own default for most disks */
 
 struct steer_bdi {
 	__u64 bdi_id; /* 0: free */
@@ -33,6 +36,13 @@ struct steer_bdi {
 	bool has_row; /* `written` is in the map, and ours */
 	/* A value for the time being, until its class is no longer in force; 0: none. */
 	unsigned int episode_class, episode_kb;
+	/* A trial: a value for the classes of the mask; 0: none. */
+	unsigned int trial_kb;
+	__u32 trial_classes;
+	unsigned int pair_kb; /* what `pages` and `objects` share while their readers are there */
+	bool stood_back;
+	bool probed;         /* the switch, as this bdi's row knows it */
+	bool unjudged;       /* the next change is a person's doing */
 	__u64 next_expiry_s; /* of a memory that holds a class of this device; 0: none */
 	__u64 retry_ns;
 	__u64 watch_until_ns;
@@ -48,6 +58,9 @@ struct steer {
 	__u64 clock;
 	bool told_save;
 	struct guard guard;
+	struct trim trim;
+	bool guards, probes; /* the switches */
+	unsigned int cap_kb;
 	struct learned_table learned;
 	struct steer_bdi bdi[STEER_BDIS];
 };
@@ -58,6 +71,14 @@ static __u64 wall_s(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (__u64)now.tv_sec;
+}
+
+static __u64 monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
 }
 
 static unsigned int page_kb(void)
@@ -234,11 +255,20 @@ static unsigned int override_kb(const struct steer *s, const struct steer_bdi *b
 				unsigned int class_id, __u64 now_s)
 {
 	unsigned int kb = base_kb(b, class_id);
+	const struct learned *e;
 
 	if (b->base.clamp[class_id] == CLAMP_BY_HAND || !kb)
 		return 0;
+	if (b->trial_kb && b->trial_classes & (1U << class_id))
+		return b->trial_kb;
 	if (b->episode_kb && b->episode_class == class_id)
 		return b->episode_kb;
+	if (b->pair_kb && (class_id == CLASS_OBJECTS || class_id == CLASS_PAGES))
+		return b->pair_kb;
+	e = learned_find(&s->learned, b->device, LEARNED_TRIM, class_id, 0);
+	if (s->probes && e && e->policy_kb == nominal_kb(kb) &&
+	    !is_harmful(s, b, class_id, e->kb, now_s))
+		return e->kb;
 	if (!is_harmful(s, b, class_id, kb, now_s))
 		return 0;
 	if (b->original_kb && !is_harmful(s, b, class_id, b->original_kb, now_s))
@@ -456,14 +486,157 @@ static void retry(struct steer *s, struct steer_bdi *b, const struct sample *sam
 	}
 }
 
-static bool guard_is_on(const struct steer *s)
+static void read_switches(struct steer *s)
 {
 	struct config raw, config;
 
+	s->guards = s->probes = false;
 	if (maps_get_config(s->maps, &raw))
-		return false;
+		return;
 	config_effective(&raw, &config);
-	return config.mode == MODE_ACT && config.guard == SWITCH_ON;
+	s->cap_kb = config.cap_kb;
+	s->guards = config.mode == MODE_ACT && config.guard == SWITCH_ON;
+	/* A trial is judged by the guard's means, and what it does to others by the guard. */
+	s->probes = s->guards && config.probe == SWITCH_ON;
+}
+
+/* --- the probe ------------------------------------------------------------------------------- */
+
+static void tell_trial(struct steer *s, struct steer_bdi *b, const struct trim_finding *f)
+{
+	const char *class = class_name(f->class_id);
+	const char *measure = progress_name(objective_of(f->class_id));
+	int percent = (f->change.gain >= 0 ? f->change.gain : -f->change.loss) / 10;
+	enum history_what what = HISTORY_UNTRIMMED;
+	char text[64];
+
+	switch (f->verdict) {
+	case TRIM_TRY:
+		what = HISTORY_TRIED;
+		news(s, b, false, "trying %u KB for %s in place of %u", f->to_kb, class,
+		     f->from_kb);
+		break;
+	case TRIM_KEEP:
+		what = HISTORY_TRIMMED;
+		news(s, b, false, "%u KB for %s in place of %u: %+d %% (+- %d) %s: kept", f->to_kb,
+		     class, f->from_kb, percent, f->change.error / 10, measure);
+		break;
+	case TRIM_UNPAIR:
+		news(s, b, false, "at %u KB objects are not seen any more: single pages", f->to_kb);
+		break;
+	default:
+		if (f->result == RUNG_ABORTED)
+			news(s, b, false, "%u KB for %s in place of %u: no telling: %u KB again",
+			     f->to_kb, class, f->from_kb, f->from_kb);
+		else
+			news(s, b, false,
+			     "%u KB for %s in place of %u: %+d %% (+- %d) %s: %u KB "
+			     "again",
+			     f->to_kb, class, f->from_kb, percent, f->change.error / 10, measure,
+			     f->from_kb);
+	}
+	snprintf(text, sizeof(text), "%+d %% %s", percent, measure);
+	history_note(s->history, b->bdi_id, b->name, what, f->class_id, f->from_kb, f->to_kb,
+		     f->verdict == TRIM_TRY ? NULL : text);
+}
+
+static void act_on_trial(struct steer *s, struct steer_bdi *b, const struct trim_finding *f)
+{
+	unsigned int base = nominal_kb(base_kb(b, f->class_id));
+
+	tell_trial(s, b, f);
+	switch (f->verdict) {
+	case TRIM_TRY:
+		b->trial_kb = f->to_kb;
+		b->trial_classes = f->classes;
+		break;
+	case TRIM_KEEP:
+		b->trial_kb = 0;
+		if (f->hides && (f->class_id == CLASS_OBJECTS || b->pair_kb)) {
+			base = nominal_kb(base_kb(b, CLASS_OBJECTS));
+			b->pair_kb = f->to_kb;
+			learned_trim(&s->learned, b->device, LEARNED_PAIR, CLASS_OBJECTS, f->to_kb,
+				     base, wall_s());
+		} else {
+			b->pair_kb = 0;
+			learned_trim(&s->learned, b->device, LEARNED_TRIM, f->class_id, f->to_kb,
+				     base, wall_s());
+		}
+		break;
+	case TRIM_UNPAIR:
+		b->pair_kb = 0;
+		b->trial_kb = 0;
+		break;
+	default:
+		b->trial_kb = 0;
+	}
+	refresh(s, b);
+	s->learned.changed = true; /* its budget, at least */
+	save(s);
+}
+
+/* `pages` share the value of `objects` from when objects are seen until their readers are gone. */
+static void keep_pair(struct steer *s, struct steer_bdi *b, const struct sample *sample,
+		      const struct hop *hop)
+{
+	const struct learned *e =
+		learned_find(&s->learned, b->device, LEARNED_PAIR, CLASS_OBJECTS, 0);
+	bool there = sample->decided_class == CLASS_OBJECTS || sample->decided_class == CLASS_PAGES;
+
+	if (trim_is_busy(&s->trim, b->bdi_id))
+		return;
+	if (b->pair_kb && (!there || hop->span_ns > PAIR_GAP_NS)) {
+		b->pair_kb = 0;
+		refresh(s, b);
+	} else if (!b->pair_kb && e && sample->decided_class == CLASS_OBJECTS &&
+		   sample->hop_class == CLASS_OBJECTS && !b->episode_kb &&
+		   e->policy_kb == nominal_kb(base_kb(b, CLASS_OBJECTS)) &&
+		   !is_harmful(s, b, CLASS_OBJECTS, e->kb, wall_s())) {
+		b->pair_kb = e->kb;
+		refresh(s, b);
+	}
+}
+
+static void probe(struct steer *s, struct steer_bdi *b, const struct sample *sample,
+		  const struct hop *hop)
+{
+	unsigned int class_id = sample->decided_class, i;
+	struct trim_state state = {.cap_kb = s->cap_kb};
+	struct trim_finding finding;
+	__u64 now_s = wall_s();
+
+	if (class_id >= CLASSES_MAX)
+		return;
+	keep_pair(s, b, sample, hop);
+	/* The row may be missing from the map, and be somebody's to write: it is read where it
+	 * counts. */
+	if (!trim_is_busy(&s->trim, b->bdi_id))
+		read_base(s, b);
+	state.now_kb = override_kb(s, b, class_id, now_s);
+	if (!state.now_kb)
+		state.now_kb = nominal_kb(base_kb(b, class_id));
+	state.paired = b->pair_kb != 0;
+	state.seldom = b->base_is_own && b->base.ra_kb[class_id];
+	state.fresh = monotonic_ns() < sample->time_ns + FRESH_NS;
+	state.allowed = !guard_is_busy(&s->guard, b->bdi_id) && !b->stood_back && !b->retry_ns &&
+			!b->episode_kb && b->base.clamp[class_id] != CLAMP_BY_HAND;
+	for (i = 0; i < TRIM_RUNGS; i++) {
+		if (is_harmful(s, b, class_id, trim_rung_kb(i), now_s))
+			state.harmful |= 1U << i;
+	}
+	trim_sample(&s->trim, sample, hop, &state, learned_budget(&s->learned, b->device),
+		    &finding);
+	if (finding.verdict != TRIM_NOTHING)
+		act_on_trial(s, b, &finding);
+}
+
+static void end_probe(struct steer *s, struct steer_bdi *b)
+{
+	trim_forget(&s->trim, b->bdi_id);
+	if (!b->trial_kb && !b->pair_kb)
+		return;
+	b->trial_kb = b->pair_kb = 0;
+	refresh(s, b);
 }
 
 /* --- the ring -------------------------------------------------------------------------------- */
@@ -476,7 +649,9 @@ static void appeared(const struct event *e, void *arg)
 	name_device(b, e->fs_uuid);
 	if (!b->original_kb)
 		b->original_kb = e->ra_kb;
-	if (guard_is_on(s))
+	read_switches(s);
+	b->probed = s->probes;
+	if (s->guards)
 		refresh(s, b);
 }
 
@@ -485,17 +660,20 @@ static void sampled(const struct sample *sample, void *arg)
 	struct steer *s = arg;
 	struct steer_bdi *b = get(s, sample->bdi_id, sample->name);
 	struct guard_finding finding;
-	__u64 until;
+	__u64 until, trial_until;
+	struct hop hop;
 
 	if (!b->device[0]) /* the first sample comes before the appearance */
 		name_device(b, NULL);
-	if (!guard_is_on(s)) {
+	read_switches(s);
+	if (!s->guards) {
 		guard_forget(&s->guard, b->bdi_id);
-		b->episode_kb = 0;
+		trim_forget(&s->trim, b->bdi_id);
+		b->episode_kb = b->trial_kb = b->pair_kb = 0;
 		withdraw(s, b);
 		return;
 	}
-	guard_sample(&s->guard, sample, NULL, &finding);
+	guard_sample(&s->guard, sample, &hop, &finding);
 	if (finding.verdict != GUARD_NOTHING)
 		act_on(s, b, &finding);
 	if (b->episode_kb && sample->decided_class != b->episode_class &&
@@ -504,7 +682,19 @@ static void sampled(const struct sample *sample, void *arg)
 		refresh(s, b);
 	}
 	retry(s, b, sample);
+	if (s->probes)
+		probe(s, b, sample, &hop);
+	else
+		end_probe(s, b);
+	if (s->probes != b->probed) { /* what it learned counts, or no more: a person's wish */
+		b->probed = s->probes;
+		b->unjudged = true;
+		refresh(s, b);
+	}
 	until = guard_watch_until(&s->guard, b->bdi_id);
+	trial_until = trim_watch_until(&s->trim, b->bdi_id);
+	if (trial_until > until)
+		until = trial_until;
 	if (until || !b->retry_ns)
 		set_watch(s, b, until);
 }
@@ -523,14 +713,26 @@ static void applied(const struct event *e, const struct apply_report *r, void *a
 		memset(b, 0, sizeof(*b));
 		return;
 	}
-	if (r->outcome == APPLY_STOOD_BACK) {
+	b->stood_back = r->outcome == APPLY_STOOD_BACK;
+	if (b->stood_back) {
 		guard_forget(&s->guard, b->bdi_id);
+		end_probe(s, b);
 		return;
 	}
 	if (r->original_kb)
 		b->original_kb = r->original_kb;
-	if (r->outcome != APPLY_WRITTEN || !guard_is_on(s))
+	if (r->outcome == APPLY_NOOP)
+		b->unjudged = false;
+	if (r->outcome != APPLY_WRITTEN || !s->guards)
 		return;
+	if (trim_changed(&s->trim, b->bdi_id, e->new_class, e->time_ns,
+			 learned_budget(&s->learned, b->device)))
+		return;
+	if (b->unjudged) {
+		b->unjudged = false;
+		guard_forget(&s->guard, b->bdi_id);
+		return;
+	}
 	guard_changed(&s->guard, b->bdi_id, e->new_class, r->from_kb, r->to_kb, e->time_ns);
 	set_watch(s, b, guard_watch_until(&s->guard, b->bdi_id));
 }
@@ -571,6 +773,7 @@ void steer_free(struct steer *s)
 		return;
 	for (i = 0; i < STEER_BDIS; i++)
 		withdraw(s, &s->bdi[i]);
+	s->learned.changed |= s->probes; /* how long it was watched */
 	save(s);
 	free(s);
 }

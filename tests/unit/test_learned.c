@@ -96,11 +96,13 @@ static void there_and_back(void **state)
 	(void)state;
 	learned_harm(&t, DISK, CLASS_PAGES, 4096, 1000);
 	learned_harm(&t, DISK, CLASS_PAGES, 2048, 1000);
-	learned_trim(&t, DISK, CLASS_SEQUENTIAL, 1024, 256, 77);
-	learned_trim(&t, "bdi-8:0", CLASS_SEQUENTIAL, 2048, 256, 78);
-	learned_trim(&t, "bdi-8:0", CLASS_PAGES, 8, 16, 78);
-	learned_trim(&t, "bdi-8:0", CLASS_PAGES, 16, 16,
+	learned_trim(&t, DISK, LEARNED_TRIM, CLASS_SEQUENTIAL, 1024, 256, 77);
+	learned_trim(&t, "bdi-8:0", LEARNED_TRIM, CLASS_SEQUENTIAL, 2048, 256, 78);
+	learned_trim(&t, "bdi-8:0", LEARNED_TRIM, CLASS_PAGES, 8, 16, 78);
+	learned_trim(&t, "bdi-8:0", LEARNED_TRIM, CLASS_PAGES, 16, 16,
 		     79); /* the policy's own: nothing to keep */
+	learned_trim(&t, DISK, LEARNED_TRIM, CLASS_OBJECTS, 64, 32, 78);
+	learned_trim(&t, DISK, LEARNED_PAIR, CLASS_OBJECTS, 128, 32, 78); /* one or the other */
 	learned_budget(&t, DISK)->watched_ms = 123456789012ULL;
 	learned_budget(&t, DISK)->worse_ms = 5;
 	assert_true(t.changed);
@@ -116,6 +118,8 @@ static void there_and_back(void **state)
 	assert_int_equal(e->kb, 2048);
 	assert_int_equal(e->policy_kb, 256);
 	assert_null(learned_find(&again, "bdi-8:0", LEARNED_TRIM, CLASS_PAGES, 0));
+	assert_null(learned_find(&again, DISK, LEARNED_TRIM, CLASS_OBJECTS, 0));
+	assert_int_equal(learned_find(&again, DISK, LEARNED_PAIR, CLASS_OBJECTS, 0)->kb, 128);
 	assert_int_equal(learned_budget(&again, DISK)->watched_ms, 123456789012ULL);
 	assert_int_equal(learned_budget(&again, DISK)->worse_ms, 5);
 }
