@@ -29,7 +29,7 @@ static struct {
 	unsigned long count;
 	uid_t uid;
 	bool fork, pass, thread, read, map, churn;
-} o = {.advice = -1, .count = 1};
+} o = {.file = "", .advice = -1, .count = 1};
 
 static void die(const char *what)
 {
