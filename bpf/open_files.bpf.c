@@ -61,13 +61,9 @@ static __noinline int excluded(struct task_struct *task)
 	struct cgroup *cgroup;
 	__u32 i;
 
-	for (i = 0; i < sizeof(key.comm); i++) {
-		char letter = task->comm[i];
-
-		if (!letter)
-			break;
-		key.comm[i] = letter;
-	}
+	/* NUL-padded: __set_task_comm() uses strscpy_pad(). */
+	for (i = 0; i < sizeof(key.comm); i++)
+		key.comm[i] = task->comm[i];
 	if (bpf_map_lookup_elem(&open_excluded, &key))
 		return 1;
 	__builtin_memset(&key, 0, sizeof(key));
@@ -124,13 +120,51 @@ static __always_inline struct file *real_file(struct file *file, __u64 bdi_id)
 	return real->f_inode->i_sb->s_bdi->id == bdi_id ? real : NULL;
 }
 
+/*
+ * What follows are global functions of plain numbers: the verifier walks their
+ * loops once, not once per path that leads to them.
+ */
+
+/* The reader's query, or NULL. */
+static __always_inline struct open_query *query(void)
+{
+	__u32 reader = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&open_queries, &reader);
+}
+
+/* Is it a disk or a partition of the bdi asked for? */
+__attribute__((noinline)) int rdev_asked_for(__u32 rdev)
+{
+	struct open_query *q = query();
+	__u32 i, found = 0;
+	__u64 nr_rdevs;
+
+	if (!q)
+		return 0;
+	nr_rdevs = q->nr_rdevs;
+	for (i = 0; i < OPEN_RDEVS_MAX; i++)
+		found |= (__u32)((i - nr_rdevs) >> 63) & open_equal(q->rdevs[i], rdev);
+	return found;
+}
+
+__attribute__((noinline)) int verdict_of(__u64 bdi_id, __u32 now, __u32 ra_pages, __u32 f_mode,
+					 int ours_only)
+{
+	struct ra_history *history = bpf_map_lookup_elem(&ra_history, &bdi_id);
+
+	if (!history)
+		return ra_pages == now ? OPEN_CURRENT : OPEN_FOREIGN;
+	return open_verdict(history, now, ra_pages, f_mode, ours_only);
+}
+
 /* What of @file counts for the query; false: it is none of its files. */
 static __always_inline bool fill(const struct open_query *q, struct file *file,
 				 struct open_file *record, __u32 *now)
 {
 	struct inode *inode = file->f_inode;
 	struct super_block *sb = inode->i_sb;
-	__u32 i, type = inode->i_mode & S_IFMT;
+	__u32 type = inode->i_mode & S_IFMT;
 
 	record->f_mode = file->f_mode;
 	record->ino = inode->i_ino;
@@ -150,27 +184,8 @@ static __always_inline bool fill(const struct open_query *q, struct file *file,
 			*now = sb->s_bdi->ra_pages;
 		return true;
 	}
-	if (type != S_IFBLK)
-		return false;
 	record->rdev = inode->i_rdev;
-	for (i = 0; i < OPEN_RDEVS_MAX; i++) {
-		if (i >= q->nr_rdevs)
-			return false;
-		if (q->rdevs[i] == record->rdev)
-			return true;
-	}
-	return false;
-}
-
-/* A global function: the verifier walks its loop once, not once per path that leads to it. */
-__attribute__((noinline)) int verdict_of(__u64 bdi_id, __u32 now, __u32 ra_pages, __u32 f_mode,
-					 int ours_only)
-{
-	struct ra_history *history = bpf_map_lookup_elem(&ra_history, &bdi_id);
-
-	if (!history)
-		return ra_pages == now ? OPEN_CURRENT : OPEN_FOREIGN;
-	return open_verdict(history, now, ra_pages, f_mode, ours_only);
+	return type == S_IFBLK && rdev_asked_for(record->rdev);
 }
 
 static __noinline int look_at(struct bpf_iter_meta *meta, struct task_struct *task,
@@ -179,10 +194,9 @@ static __noinline int look_at(struct bpf_iter_meta *meta, struct task_struct *ta
 	struct open_file record = {};
 	struct file *counts = file;
 	struct open_query *q;
-	__u32 i, now, reader, verdict;
+	__u32 i, now, verdict;
 
-	reader = bpf_get_current_pid_tgid() >> 32;
-	q = bpf_map_lookup_elem(&open_queries, &reader);
+	q = query();
 	if (!q)
 		return 0;
 	q->visited++;

@@ -45,30 +45,35 @@ enum open_verdict {
 	NR_OPEN_VERDICTS = 9,
 };
 
+/* 1 if equal, else 0, without a branch: the verifier would follow both ways of each of them. */
+static inline __u32 open_equal(__u32 a, __u32 b)
+{
+	return (__u32)(((__u64)(a ^ b) - 1) >> 63);
+}
+
 /* May a file with @ra_pages be given @now? @h as read from the map: nothing in it is trusted. */
 static inline enum open_verdict open_verdict(const struct ra_history *h, __u32 now, __u32 ra_pages,
 					     __u32 f_mode, int ours_only)
 {
-	__u32 i, value, known = 0, twice = 0;
+	__u32 i, in, bit, known = 0, twice = 0, ours = ours_only ? h->ours : ~0U;
+	__u64 nr_values = h->nr_values;
 
+	for (i = 0; i < RA_VALUES_MAX; i++) {
+		in = (__u32)((i - nr_values) >> 63); /* 1 as long as i < nr_values */
+		bit = ours >> i & 1;
+		known |= in & bit & open_equal(ra_pages, h->values[i]);
+		twice |= in & open_equal(ra_pages, 2 * h->values[i]);
+	}
+	/* The bdi's own value of now may not be in its history: somebody else's. */
+	twice |= open_equal(ra_pages, 2 * now);
 	if (ra_pages == now)
 		return OPEN_CURRENT;
 	if (f_mode & OPEN_MODE_RANDOM)
 		return OPEN_RANDOM;
 	if (f_mode & OPEN_MODE_NOREUSE)
 		return OPEN_NOREUSE;
-	for (i = 0; i < RA_VALUES_MAX; i++) {
-		if (i >= h->nr_values)
-			break;
-		value = h->values[i];
-		if (value && ra_pages == 2 * value)
-			twice = 1;
-		if (ra_pages == value && (!ours_only || h->ours >> i & 1))
-			known = 1;
-	}
-	/* The bdi's own value of now may not be in its history: somebody else's. */
-	if (now && ra_pages == 2 * now)
-		twice = 1;
+	if (!ra_pages)
+		return OPEN_FOREIGN;
 	if (known)
 		return twice ? OPEN_AMBIGUOUS : OPEN_STALE;
 	return twice ? OPEN_SEQUENTIAL : OPEN_FOREIGN;

@@ -134,7 +134,7 @@ static struct follower *start_follower(const char *pin_dir, const struct maps *m
 {
 	struct follower *f = follower_start(pin_dir, maps, say_line);
 
-	if (!f && errno != ECANCELED)
+	if (!f)
 		say(LEVEL_NOTICE, "open files keep the readahead they have: %s",
 		    errno == ENOENT ? "open_files.bpf.o is not loaded" :
 		    errno == EXDEV  ? "this is not the initial pid namespace" :

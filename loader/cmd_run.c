@@ -330,7 +330,7 @@ static int apply_until_signal(struct run *run, int signals)
 		goto close;
 	/* That it is not loaded has been said. */
 	follower = follower_start(cli.pin_dir, &maps, say_follower);
-	if (!follower && errno != ECANCELED && errno != ENOENT)
+	if (!follower && errno != ENOENT)
 		say("open files keep the readahead they have: %s",
 		    errno == EXDEV ? "this is not the initial pid namespace" : strerror(errno));
 	applier = applier_new(&maps, print_event, run);

@@ -43,7 +43,8 @@ struct follower {
 	int socket;
 	pid_t child;
 	__u64 seq;
-	bool dead;
+	bool off; /* switched off at the start: there is no process, history is kept all the same */
+	bool dead; /* the process is, or there is none */
 	/* An order that found the socket full: given again with the next event of any bdi. */
 	struct order postponed;
 	void (*say)(int level, const char *line);
@@ -217,7 +218,11 @@ struct follower *follower_start(const char *pin_dir, const struct maps *maps,
 	f->say = say;
 	f->socket = -1;
 	memset(&f->of, -1, sizeof(f->of));
-	err = switched_on(maps) ? open_files_open(pin_dir, &f->of) : -ECANCELED;
+	err = open_files_open(pin_dir, &f->of);
+	if (!err && !switched_on(maps)) {
+		f->off = true;
+		return f;
+	}
 	if (!err)
 		err = try_walk(&f->of);
 	if (!err && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
@@ -256,6 +261,10 @@ const struct open_files *follower_files(const struct follower *f)
 
 static int give(struct follower *f, const struct order *o)
 {
+	if (f->off && !f->dead)
+		f->say(FOLLOWER_WARNING, "open files were switched off at the start: to have them "
+					 "follow takes another start");
+	f->dead |= f->off;
 	if (f->dead)
 		return -EPIPE;
 	if (send(f->socket, o, sizeof(*o), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(*o))
@@ -346,6 +355,8 @@ int follower_return(struct follower *f, int timeout_ms)
 	unsigned int kb;
 	int fd, err;
 
+	if (!switched_on(f->maps))
+		return -ECANCELED;
 	open_files_forget_own(&f->of);
 	while (!bpf_map_get_next_key(f->of.ra_history, last, &id)) {
 		last = &id;
@@ -422,7 +433,8 @@ void follower_stop(struct follower *f)
 {
 	if (!f)
 		return;
-	close(f->socket);
+	if (f->socket >= 0)
+		close(f->socket);
 	open_files_close(&f->of);
 	free(f);
 }

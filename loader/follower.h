@@ -20,8 +20,8 @@ enum { FOLLOWER_WARNING = 4, FOLLOWER_INFO = 6 }; /* levels of sd-daemon(3) */
  * follower_start - fork the process
  * @pin_dir, @maps: as the helper has them; not owned
  * @say: for lines of a log, called in the child; levels as in sd-daemon(3)
- * NULL with errno set: ECANCELED (switched off), ENOENT (not loaded), EXDEV (not in the initial pid
- * namespace), or another.
+ * Switched off, there is no process; the history of values is kept all the same. NULL with errno
+ * set: ENOENT (not loaded), EXDEV (not in the initial pid namespace), or another.
  */
 struct follower *follower_start(const char *pin_dir, const struct maps *maps,
 				void (*say)(int level, const char *line));

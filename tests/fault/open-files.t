@@ -146,6 +146,27 @@ else
 	ok 'the helper starts' start_helper
 fi
 
+# --- off from the start, then on ---
+stop_run TERM
+"$BPFAHEAD" config open-files=off
+ok 'switched off, the helper starts' start_helper
+is "$(follower)" '' 'without a process for open files'
+stop_load # what it has read is cached by now
+random_again
+changed() { ! kb_is 128; }
+ok 'a value of ours' wait_for 15 changed
+ok 'another one' set_row 252
+"$BPFAHEAD" config open-files=on
+ok 'switched on, another value' set_row 60
+ok 'it says that this takes another start' wait_for 3 helper_said 'takes another start'
+start_hold late
+stop_run TERM
+is "$RUN_STATUS" 0 'it ends well'
+ok 'the next one starts' start_helper
+ok 'values of that time are known all the same' files_have 128 late
+ok 'a value of ours' wait_for 15 kb_is 60
+ok 'open files have it' files_have 60 late before
+
 # --- nothing to do ---
 stop_load
 child=$(follower)
