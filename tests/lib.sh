@@ -184,11 +184,14 @@ make_loop() {
 	attach_loop "$file"
 }
 
+# attach_loop FILE [OPTION...]: of losetup.
 attach_loop() {
+	local file=$1
+	shift
 	LOOP=/dev/loop$(loop_control add -1) || die 'no new loop device'
 	wait_for 5 test -b "$LOOP" || die "no $LOOP"
 	loops+=("$LOOP")
-	losetup --direct-io=on "$LOOP" "$1" || die "losetup $LOOP $1"
+	losetup --direct-io=on "$@" "$LOOP" "$file" || die "losetup $LOOP $file"
 	use_disk "$LOOP"
 }
 

@@ -10,9 +10,13 @@ table=${EFFECT_WORKLOADS:-$effect/workloads}
 cells=${EFFECT_CELLS:-$effect/cells.csv}
 work=${EFFECT_DIR:-/var/tmp/bpfahead-effect}
 
-# PROFILE: bytes and reads a second, 0 is without a limit; and lanes at once.
-declare -A limits=([cloud]='125000000 3000' [hdd]='150000000 120' [fast]='0 0')
-declare -A lanes=([cloud]=2 [hdd]=4 [fast]=1)
+# PROFILE: bytes and reads a second (0: no limit), and where the image lies. Throttled ones lie in zram:
+# a disk that other work of the machine keeps busy would be slower than they are.
+declare -A limits=([cloud]='125000000 3000 zram' [hdd]='150000000 120 zram' [fast]='0 0 file')
+declare -A lanes=([cloud]=2 [hdd]=4 [fast]=1) # at once
+
+# What Linux 6.18 gives a loop device on a disk by itself; one in zram would have 128.
+default_kb=2560
 
 # `again` is the host's default once more: the pair shows what a repetition is worth.
 columns=${COLUMNS_WANTED:-default again 16 64 128 256 1024 4096 bpfahead bpfahead-probe}

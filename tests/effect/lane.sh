@@ -17,12 +17,15 @@ say() { printf '%(%T)T %s %s: %s\n' -1 "$profile" "${NAME-}" "$*" >&2; }
 
 # --- the device --------------------------------------------------------------------------------
 
-attach_loop "$image"
-default_kb=$(read_kb)
+options=()
+[ ! -b "$image" ] || options=(--sector-size 4096) # what zram reads in
+attach_loop "$image" "${options[@]}"
+[ "$(<"/sys/block/$NAME/loop/dio")" = 1 ] || die "no direct I/O on $image"
+original_kb=$(read_kb)
 MNT=$T/mnt
 mkdir "$MNT"
 mounts+=("$MNT")
-read -r bytes iops <<<"${limits[$profile]}"
+read -r bytes iops _ <<<"${limits[$profile]}"
 if [ "$bytes" = 0 ]; then
 	bytes=4000000000000 iops=4000000000
 fi
@@ -464,3 +467,4 @@ while next_cell; do
 	}
 done
 wait_for 10 unmounted
+set_kb "$original_kb"

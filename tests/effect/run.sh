@@ -18,7 +18,7 @@ usage() {
 	Usage: run.sh [--list]
 	Environment: PROFILE='cloud hdd fast'  WORKLOADS='glob...'  COLUMNS_WANTED='16 64 ... bpfahead'
 	  REPEATS=3  QUICK=1 (shorter)  STATIC_SECONDS=N  BPFAHEAD_SECONDS=N  LANES=N (devices at once)
-	  EFFECT_DIR=DIR (images: 9 GB each)  EFFECT_CELLS=FILE
+	  EFFECT_DIR=DIR (an image of 9 GB)  EFFECT_CELLS=FILE
 	  --list   print the cells that are still to be run, and stop
 	TEXT
 	exit 2
@@ -81,19 +81,33 @@ flock -n "$only" || fatal "another run uses $work"
 [ -f "$work/lane.1.img" ] || TMPDIR=$work tests/effect/image.sh "$work/lane.1.img" || fatal 'no image'
 
 lane_pids=()
-trap 'trap - INT TERM; kill "${lane_pids[@]}" 2>/dev/null; wait; exit 130' INT TERM
+trap 'trap - INT TERM; kill "${lane_pids[@]}" 2>/dev/null; wait "${lane_pids[@]}"; exit 130' INT TERM
 
-# lane_images N: as many copies of the first one, while none is in use.
-lane_images() {
-	local n image
-	for ((n = 2; n <= $1; n++)); do
-		image=$work/lane.$n.img
-		[ ! -f "$image" ] || continue
-		dd if="$work/lane.1.img" of="$image.part" bs=4M iflag=direct oflag=direct status=none ||
-			fatal "no copy of the image for lane $n"
-		mv "$image.part" "$image"
-	done
+# make_zram N: lane N's own copy of the image, in memory: most of it is zeros, which take none.
+zrams=()
+declare -A image_of
+make_zram() {
+	local n size
+	n=$(</sys/class/zram-control/hot_add) || fatal 'no new zram disk'
+	zrams+=("$n")
+	size=$(stat -c %s "$work/lane.1.img")
+	echo "$size" >"/sys/block/zram$n/disksize" || fatal "zram$n: no size"
+	dd if="$work/lane.1.img" of="/dev/zram$n" bs=1M conv=sparse iflag=direct oflag=direct status=none ||
+		fatal "no copy of the image in zram$n"
+	image_of[$1]=/dev/zram$n
 }
+
+remove_zrams() {
+	local i n
+	for i in "${zrams[@]}"; do
+		for ((n = 0; n < 50; n++)); do
+			! { echo "$i" >/sys/class/zram-control/hot_remove; } 2>/dev/null || break
+			sleep 0.2
+		done
+	done
+	zrams=()
+}
+trap remove_zrams EXIT
 
 # A lane that fails leaves its cell out; the next one takes up what is left.
 run_lane() { # PROFILE IMAGE QUEUE
@@ -102,6 +116,7 @@ run_lane() { # PROFILE IMAGE QUEUE
 		[ -s "$3" ] || return 0
 		TMPDIR=$work tests/effect/lane.sh "$@" {only}>&- &
 		trap 'kill $!; wait; exit' TERM
+		trap - EXIT
 		wait $! && return
 	done
 }
@@ -111,7 +126,11 @@ start_profile() {
 	local profile=$1 queue=$work/queue.$1 n
 	for ((n = 0; n < $(lanes_of "$1"); n++)); do
 		lane=$((lane + 1))
-		run_lane "$profile" "$work/lane.$lane.img" "$queue" &
+		case ${limits[$profile]} in
+		*zram) make_zram $lane ;;
+		*) image_of[$lane]=$work/lane.1.img ;;
+		esac
+		run_lane "$profile" "${image_of[$lane]}" "$queue" &
 		lane_pids+=($!)
 	done
 }
@@ -124,17 +143,15 @@ lanes_of() {
 	echo $((cells_left < $1 ? cells_left : $1))
 }
 
-most=1 throttled=0
 for profile in $profiles; do
 	todo "$profile" >"$work/queue.$profile"
 	printf 'run.sh: %s: %d cells to run\n' "$profile" "$(wc -l <"$work/queue.$profile")" >&2
-	[ "$profile" = fast ] || throttled=$((throttled + $(lanes_of "$profile")))
 done
-lane_images $((throttled > most ? throttled : most))
 
 # Throttled lanes do not get in each other's way; what is as fast as the machine runs alone.
 for profile in $profiles; do [ "$profile" = fast ] || start_profile "$profile"; done
 wait "${lane_pids[@]}"
+remove_zrams
 lane=0 lane_pids=()
 [[ " $profiles " != *' fast '* ]] || start_profile fast
 wait "${lane_pids[@]}"
