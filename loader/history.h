@@ -54,7 +54,7 @@ struct history_record {
 	char name[BDI_NAME_LEN]; /* "8:0" */
 	char label[64];          /* for people: "sda", "0:41 (/mnt)"; NUL-terminated */
 	__u32 ra_kb;             /* in effect at the end of a sample's span */
-	__u32 from_kb, to_kb;
+	__u32 from_kb, to_kb; /* note: of the change that it is about, whatever became of it */
 	__u32 original_kb; /* 0: not known */
 	__s32 margin;      /* Q16 */
 	__u32 span_ms;     /* of a sample */
@@ -99,6 +99,7 @@ void history_applied(struct history *h, const struct event *e, const struct appl
 /*
  * history_note - what guard or probe did
  * @name: of the bdi, at most BDI_NAME_LEN
+ * @from_kb, @to_kb: the change that was tried, kept or taken back
  * @text: short, for people; may be NULL
  */
 void history_note(struct history *h, __u64 bdi_id, const char *name, enum history_what what,

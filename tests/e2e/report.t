@@ -96,23 +96,24 @@ done <<-TEXT
 	08:35:00,pages -> sequential | 16 -> 252 KB | 25.5 | set
 	08:50:00,sequential -> small-files | 252 KB | 8.2 | in place already
 	08:55:00,small-files | 252 -> 508 KB | $dash | neighbour tried
-	08:57:00,small-files | 508 -> 252 KB | $dash | neighbour taken back
-	08:57:00,small-files -> short-runs | 252 -> 124 KB | 12.5 | set
-	09:03:40,short-runs | 124 -> 60 KB | $dash | taken back: places read fell by 31 %
-	09:43:40,short-runs -> objects | 60 -> 28 KB | 9.2 | refused: Read-only file system
-	10:28:40,no class -> objects | 128 -> 28 KB | 9.8 | set
-	10:38:40,objects | 128 -> 28 KB | 9.5 | set again: the kernel had reset it
-	10:48:40,objects | 28 -> 96 KB | 9.2 | changed by somebody else: left alone
-	11:18:40,sequential -> mixed | 252 KB | 5.5 | in place already
-	11:23:40,mixed | $dash | $dash | the device has left
+	08:57:00,small-files | 252 -> 508 KB | $dash | neighbour taken back
+	08:58:00,small-files -> short-runs | 252 -> 124 KB | 12.5 | set
+	09:04:40,short-runs | 252 -> 124 KB | $dash | taken back: -31 % places read
+	09:04:40,short-runs | 124 -> 252 KB | 12.5 | set
+	09:44:40,short-runs -> objects | 252 -> 28 KB | 9.2 | refused: Read-only file system
+	10:29:40,no class -> objects | 128 -> 28 KB | 9.8 | set
+	10:39:40,objects | 128 -> 28 KB | 9.5 | set again: the kernel had reset it
+	10:49:40,objects | 28 -> 96 KB | 9.2 | changed by somebody else: left alone
+	11:19:40,sequential -> mixed | 252 KB | 5.5 | in place already
+	11:24:40,mixed | $dash | $dash | the device has left
 TEXT
-is "$(grep -cE '^2026-01-05 ' "$T/words")" 13 'and no other decision'
+is "$(grep -cE '^2026-01-05 ' "$T/words")" 14 'and no other decision'
 ok 'what was read, by class and readahead' grep -qE '^sequential \| 252 KB \| 15 min \| 1[0-9]{2} GB, 11[0-9]\.[0-9] MB/s \| .* \| 1.0' "$T/words"
 ok 'of a file system without a disk, what the page cache asked for' \
 	grep -qE "^sequential \| 252 KB \| 10 min \| $dash \| 4[0-9] GB, [78][0-9]\.[0-9] MB/s" "$T/words"
-ok 'a summary' grep -qE '^273 GB read; readahead set 5 times, 1 taken back, 1 refusal, 1 time changed by somebody else; at the end 96 KB; the administrator.s value is 96 KB\.' \
+ok 'a summary' grep -qE '^276 GB read; readahead set 6 times, 1 taken back, 1 refusal, 1 time changed by somebody else; at the end 96 KB; the administrator.s value is 96 KB\.' \
 	"$T/words" || diag "$(grep -E 'GB read;' "$T/words")"
-is "$(grep -oE '<g class="sign"' "$T/dom" | wc -l)" 12 'a sign for each, but for the device that left'
+is "$(grep -oE '<g class="sign"' "$T/dom" | wc -l)" 13 'a sign for each, but for the device that left'
 
 # --- and its picture -------------------------------------------------------------------------
 
