@@ -13,7 +13,7 @@ work=${EFFECT_DIR:-/var/tmp/bpfahead-effect}
 # PROFILE: bytes and reads a second (0: no limit), and where the image lies. Throttled ones lie in zram:
 # a disk that other work of the machine keeps busy would be slower than they are.
 declare -A limits=([cloud]='125000000 3000 zram' [hdd]='150000000 120 zram' [fast]='0 0 file')
-declare -A lanes=([cloud]=2 [hdd]=4 [fast]=1) # at once
+declare -A lanes=([cloud]=2 [hdd]=2 [fast]=1) # at once; 3 GB of memory each, where they lie in zram
 
 # What Linux 6.18 gives a loop device on a disk by itself; one in zram would have 128.
 default_kb=2560
