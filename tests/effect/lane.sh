@@ -30,7 +30,7 @@ if [ "$bytes" = 0 ]; then
 	bytes=4000000000000 iops=4000000000
 fi
 throttle "$bytes" "$iops" || die 'no cgroup here limits the rate of block reads'
-export BPFAHEAD_STATE_DIR=$work/state.$profile
+export BPFAHEAD_STATE_DIR=$T/state
 mkdir -p "$work/logs"
 
 memory=/sys/fs/cgroup/memory/bpfahead-effect-$$
@@ -307,8 +307,12 @@ run_program() {
 		"$5" "$6" "$kb"
 }
 
-# start_own COLUMN: bpfahead at the host's default, as an administrator starts it.
+# start_own COLUMN: bpfahead at the host's default, as an administrator starts it: it knows what
+# `calibrate` has found, and nothing that it learned in another cell.
 start_own() {
+	rm -rf "$BPFAHEAD_STATE_DIR"
+	[ ! -d "$work/state.$profile.$BUILD_HASH" ] ||
+		cp -a "$work/state.$profile.$BUILD_HASH" "$BPFAHEAD_STATE_DIR"
 	start_run
 	case $1 in
 	*-probe) "$BPFAHEAD" config probe=on >/dev/null 2>&1 || {
@@ -333,7 +337,9 @@ calibrate() {
 		rm -rf "$BPFAHEAD_STATE_DIR"
 		limit_memory 2048
 		if "${in_lane[@]}" "$BPFAHEAD" calibrate "$MNT" >"$T/calibrated" 2>&1; then
-			mv "$T/calibrated" "$work/calibrated.$profile.$BUILD_HASH"
+			rm -rf "$work/state.$profile.$BUILD_HASH"
+			cp -a "$BPFAHEAD_STATE_DIR" "$work/state.$profile.$BUILD_HASH"
+			cp "$T/calibrated" "$work/calibrated.$profile.$BUILD_HASH"
 		else
 			say "calibrate: $(tail -1 "$T/calibrated")"
 			exec {calibrating}>&-
