@@ -13,7 +13,7 @@ pg_bin=$(echo /usr/lib/postgresql/*/bin)
 [ -x "$pg_bin/initdb" ] || die 'no PostgreSQL'
 
 rm -f "$out.part"
-fallocate -l 8600M "$out.part" || die "no space for $out"
+fallocate -l 11800M "$out.part" || die "no space for $out"
 attach_loop "$out.part"
 make_fs "$LOOP" ext4
 chmod 755 "$T" "$MNT" # PostgreSQL's own user goes through
