@@ -334,8 +334,9 @@ static int find_device(struct calibration *c)
 		c->about.warning = "this loop device reads its file through the page cache "
 				   "(losetup --direct-io=on): what is measured is memory";
 	else if (!strncmp(c->about.fstype, "fuse", 4) || !strncmp(c->about.fstype, "nfs", 3))
-		c->about.warning = "what the daemon or the server has cached comes from its memory: "
-				   "only the cache of this host is cold";
+		c->about.warning =
+			"what the daemon or the server has cached comes from its memory: "
+			"only the cache of this host is cold";
 	return 0;
 }
 

@@ -54,13 +54,13 @@ struct history_record {
 	char name[BDI_NAME_LEN]; /* "8:0" */
 	char label[64];          /* for people: "sda", "0:41 (/mnt)"; NUL-terminated */
 	__u32 ra_kb;             /* in effect at the end of a sample's span */
-	__u32 from_kb, to_kb; /* note: of the change that it is about, whatever became of it */
-	__u32 original_kb; /* 0: not known */
-	__s32 margin;      /* Q16 */
-	__u32 span_ms;     /* of a sample */
-	__u32 error;       /* errno of a refusal */
-	__u32 calls;       /* sample: readahead calls in the span; decision: in its window */
-	__u64 block_reads; /* the rest but the text: gained in a sample's span */
+	__u32 from_kb, to_kb;    /* note: of the change that it is about, whatever became of it */
+	__u32 original_kb;       /* 0: not known */
+	__s32 margin;            /* Q16 */
+	__u32 span_ms;           /* of a sample */
+	__u32 error;             /* errno of a refusal */
+	__u32 calls;             /* sample: readahead calls in the span; decision: in its window */
+	__u64 block_reads;       /* the rest but the text: gained in a sample's span */
 	__u64 block_bytes;
 	__u64 fetched_bytes; /* what the page cache asked the file system for */
 	__u64 used_bytes;    /* of that, what is known to have been used */

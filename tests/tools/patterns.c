@@ -7,6 +7,7 @@
  * in order, from random places; mmap-random: a byte of random pages of a mapping of the descriptor.
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +46,17 @@ static void read_at(int fd, char *buffer, size_t size, off_t offset)
 		err(1, "pread");
 }
 
+/* A number from 1 to @most and nothing but @end behind it; 0: it is none. */
+static unsigned long number(const char *text, unsigned long most, const char *end)
+{
+	unsigned long value;
+	char *rest;
+
+	errno = 0;
+	value = strtoul(text, &rest, 10);
+	return errno || rest == text || strcmp(rest, end) != 0 || value > most ? 0 : value;
+}
+
 int main(int argc, char **argv)
 {
 	static char buffer[REQUEST];
@@ -52,9 +64,10 @@ int main(int argc, char **argv)
 	struct stat st;
 	double end;
 	off_t offset = 0;
+	unsigned long each_s = argc < 4 ? 0 : number(argv[2], 86400, "");
 	int fd, i, n;
 
-	if (argc < 4 || atoi(argv[2]) <= 0) {
+	if (!each_s) {
 		fprintf(stderr, "usage: patterns FILE SECONDS PATTERN...\n");
 		return 2;
 	}
@@ -70,13 +83,14 @@ int main(int argc, char **argv)
 		const char *pattern = argv[i];
 		size_t run = 0;
 
-		if (sscanf(pattern, "runs-%zuk", &run) == 1 && run >= RUN_READS && run <= 2048)
-			run = run << 10;
-		else if (strcmp(pattern, "sequential") != 0 && strcmp(pattern, "mmap-random") != 0)
+		if (!strncmp(pattern, "runs-", 5))
+			run = number(pattern + 5, 2048, "k") << 10;
+		if (run < RUN_READS << 10 && strcmp(pattern, "sequential") != 0 &&
+		    strcmp(pattern, "mmap-random") != 0)
 			errx(2, "no pattern '%s'", pattern);
 		printf("%.3f %s\n", seconds(CLOCK_REALTIME), pattern);
 		fflush(stdout);
-		end = seconds(CLOCK_MONOTONIC) + atoi(argv[2]);
+		end = seconds(CLOCK_MONOTONIC) + (double)each_s;
 		while (seconds(CLOCK_MONOTONIC) < end) {
 			if (run) {
 				offset = (off_t)random_below((uint64_t)st.st_size - run) & ~4095LL;
