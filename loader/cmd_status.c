@@ -13,6 +13,7 @@
 #include "bdi.h"
 #include "file_list.h"
 #include "device_rows.h"
+#include "learned.h"
 #include "load.h"
 #include "model_file.h"
 #include "names.h"
@@ -50,6 +51,8 @@ struct status {
 	bool census; /* --open-files: look through them now */
 	struct open_files open_files;
 	int open_files_error; /* of open_files_open() */
+	struct learned_table learned;
+	__u64 now_s; /* wall clock */
 };
 
 /* At most 1 MiB for 2 possible CPUs and 32 MiB for 256, and in proportion between. */
@@ -116,6 +119,8 @@ static int gather(struct status *s)
 	s->memory = maps_memory_bytes(&s->maps);
 	s->memory_bar = memory_bar(libbpf_num_possible_cpus());
 	s->open_files_error = open_files_open(cli.pin_dir, &s->open_files);
+	(void)learned_load(&s->learned, cli.state_dir); /* none there: nothing learned */
+	s->now_s = (__u64)time(NULL);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s->now_ns = (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
 	return 0;
@@ -354,6 +359,47 @@ static void add_policy(cJSON *object, const struct status *s, const struct bdi_s
 			cJSON_AddItemToArray(list, cJSON_CreateString(class_name(id)));
 }
 
+static const char *learned_text(enum learned_kind kind)
+{
+	return kind == LEARNED_HARM ? "harm" : kind == LEARNED_TRIM ? "trim" : "pair";
+}
+
+/* "learned": what guard and probe did here, and what they remember. */
+static void add_learned(cJSON *object, const struct status *s, const struct bdi_state *b)
+{
+	cJSON *learned = cJSON_AddObjectToObject(object, "learned"), *list, *item;
+	const struct learned_device *d;
+	char device[DEVICE_ID_LEN];
+	unsigned int i;
+
+	learned_name(b->name, b->fs_uuid, device);
+	cJSON_AddStringToObject(learned, "device", device);
+	d = learned_find_device(&s->learned, device);
+#define X(name, text) json_add_u64(learned, #name, d ? d->name : 0);
+	LEARNED_COUNT_LIST(X)
+#undef X
+	cJSON_AddNumberToObject(learned, "watched_s", d ? (double)d->watched_ms / 1e3 : 0);
+	cJSON_AddNumberToObject(learned, "worse_s", d ? (double)d->worse_ms / 1e3 : 0);
+	list = cJSON_AddArrayToObject(learned, "values");
+	for (i = 0; i < LEARNED_MAX; i++) {
+		const struct learned *e = &s->learned.entry[i];
+
+		if (strcmp(e->device, device) != 0)
+			continue;
+		item = cJSON_CreateObject();
+		cJSON_AddItemToArray(list, item);
+		cJSON_AddStringToObject(item, "kind", learned_text(e->kind));
+		cJSON_AddStringToObject(item, "class", class_name(e->class_id));
+		cJSON_AddNumberToObject(item, "kb", e->kb);
+		if (e->kind == LEARNED_HARM) {
+			cJSON_AddNumberToObject(item, "times", e->times);
+			cJSON_AddNumberToObject(item, "until", (double)e->until_s);
+		} else {
+			cJSON_AddNumberToObject(item, "policy_kb", e->policy_kb);
+		}
+	}
+}
+
 static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
 {
 	cJSON *object = cJSON_CreateObject(), *counts;
@@ -376,6 +422,7 @@ static cJSON *bdi_json(const struct status *s, const struct bdi_state *b)
 	add_class(object, "shadow_class", b->shadow_class);
 	add_applied(object, s, b);
 	add_policy(object, s, b);
+	add_learned(object, s, b);
 	add_open_files(object, s, b);
 	cJSON_AddNumberToObject(object, "margin", q16_decimal(b->margin));
 	cJSON_AddItemToObject(object, "logits", logits_json(b));
@@ -448,6 +495,8 @@ static int print_json(const struct status *s)
 	get_open_counts(s, 0, &counts);
 	add_open_counts(object, &counts);
 	cJSON_AddBoolToObject(root, "per_file", s->per_file);
+	cJSON_AddBoolToObject(root, "guard", s->config.guard == SWITCH_ON);
+	cJSON_AddBoolToObject(root, "probe", s->config.probe == SWITCH_ON);
 	object = cJSON_AddObjectToObject(root, "file_counters");
 #define X(name, what) json_add_u64(object, #name, s->file_stats.name);
 	FILE_STAT_LIST(X)
@@ -553,6 +602,8 @@ static void print_general(const struct status *s)
 	printf("%-9s %s\n", "sources", source_names(s->sources, text, sizeof(text)));
 	print_memory(s);
 	printf("%-9s open files follow a change: %s\n", "files", open_files_text(s));
+	printf("%-9s %s, probe %s\n", "guard", s->config.guard == SWITCH_ON ? "on" : "off",
+	       s->config.probe == SWITCH_ON ? "on" : "off");
 #define X(name, what) wrap_count(&w, "counted", s->stats.name, what);
 	GLOBAL_STAT_LIST(X)
 #undef X
@@ -701,6 +752,40 @@ static void print_open_files(const struct status *s, const struct bdi_state *b)
 	wrap_end(&w);
 }
 
+static void print_learned(const struct status *s, const struct bdi_state *b)
+{
+	const struct learned_device *d;
+	char device[DEVICE_ID_LEN];
+	struct wrap w = {0};
+	unsigned int i;
+
+	learned_name(b->name, b->fs_uuid, device);
+	d = learned_find_device(&s->learned, device);
+	if (d) {
+#define X(name, text) wrap_count(&w, "guard", d->name, text);
+		LEARNED_COUNT_LIST(X)
+#undef X
+		wrap_end(&w);
+	}
+	for (i = 0; i < LEARNED_MAX; i++) {
+		const struct learned *e = &s->learned.entry[i];
+
+		if (strcmp(e->device, device) != 0)
+			continue;
+		if (e->kind != LEARNED_HARM)
+			printf("  %-9s%s: %u KB in place of %u%s\n", "learned",
+			       class_name(e->class_id), e->kb, e->policy_kb,
+			       e->kind == LEARNED_PAIR ? ", pages with them" : "");
+		else if (e->until_s > s->now_s)
+			printf("  %-9s%s: %u KB does harm, not tried for another %llu min\n",
+			       "learned", class_name(e->class_id), e->kb,
+			       (unsigned long long)(e->until_s - s->now_s + 59) / 60);
+		else
+			printf("  %-9s%s: %u KB did harm, may be tried again\n", "learned",
+			       class_name(e->class_id), e->kb);
+	}
+}
+
 static void print_bdi(const struct status *s, const struct bdi_state *b)
 {
 	char device[BDI_NAME_LEN + 64], class[64], source[64];
@@ -714,6 +799,7 @@ static void print_bdi(const struct status *s, const struct bdi_state *b)
 	       source_names(b->sources, source, sizeof(source)),
 	       b->flags & BDI_ELIGIBLE ? "" : "; out of scope: nothing is decided for it");
 	print_policy(s, b);
+	print_learned(s, b);
 	print_window(s, b);
 	print_logits(b);
 	print_features(b);

@@ -220,6 +220,12 @@ static void look_later(struct guard_bdi *b, const struct hop *hop, __u64 now)
 	}
 }
 
+/* Objects look like pages at a value that suits them, and are in force all the same. */
+static bool shows(const struct hop *h, unsigned int class_id)
+{
+	return h->class_id == class_id || (class_id == CLASS_OBJECTS && h->class_id == CLASS_PAGES);
+}
+
 void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, struct guard_finding *f)
 {
 	struct guard_bdi *b;
@@ -249,7 +255,7 @@ void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, stru
 		*hop = h;
 	if (h.span_ns <= GAP_NS)
 		keep(b->recent, &b->nr_recent, GUARD_BEFORE_MAX, &h);
-	if (b->state == GUARD_LATE && h.span_ns <= LATE_SPAN_NS && h.class_id == b->class_id &&
+	if (b->state == GUARD_LATE && h.span_ns <= LATE_SPAN_NS && shows(&h, b->class_id) &&
 	    h.decided_class == b->class_id)
 		look_later(b, &h, s->time_ns);
 	running = b->state == GUARD_WATCHING || b->state == GUARD_CHECKING;
@@ -259,7 +265,7 @@ void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, stru
 	}
 	if (!running || s->time_ns - h.span_ns < b->changed_ns + SETTLE_NS)
 		return;
-	if (h.span_ns > GAP_NS || h.class_id != b->class_id || h.decided_class != b->class_id) {
+	if (h.span_ns > GAP_NS || !shows(&h, b->class_id) || h.decided_class != b->class_id) {
 		/* A hop in which the pattern goes says nothing, and neither does one of silence. */
 		if (++b->strangers < STRANGERS_MAX && h.span_ns <= GAP_NS)
 			return;

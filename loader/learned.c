@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "device_rows.h"
 #include "names.h"
 #include "state.h"
 
@@ -95,23 +96,46 @@ void learned_drop(struct learned_table *t, const struct learned *entry)
 	t->changed = true;
 }
 
-struct probe_budget *learned_budget(struct learned_table *t, const char *device)
+const struct learned_device *learned_find_device(const struct learned_table *t, const char *device)
 {
-	struct probe_budget *b = &t->budget[0];
+	unsigned int i;
+
+	for (i = 0; *device && i < DEVICES_MAX; i++) {
+		if (!strcmp(t->of[i].device, device))
+			return &t->of[i];
+	}
+	return NULL;
+}
+
+struct learned_device *learned_device(struct learned_table *t, const char *device)
+{
+	struct learned_device *b = &t->of[0];
 	unsigned int i;
 
 	for (i = 0; i < DEVICES_MAX; i++) {
-		if (!strcmp(t->budget[i].device, device)) {
-			t->budget[i].used = ++t->clock;
-			return &t->budget[i];
+		if (!strcmp(t->of[i].device, device)) {
+			t->of[i].used = ++t->clock;
+			return &t->of[i];
 		}
-		if (t->budget[i].used < b->used)
-			b = &t->budget[i];
+		if (t->of[i].used < b->used)
+			b = &t->of[i];
 	}
 	memset(b, 0, sizeof(*b));
 	snprintf(b->device, sizeof(b->device), "%s", device);
 	b->used = ++t->clock;
 	return b;
+}
+
+void learned_name(const char *name, const __u8 *fs_uuid, char device[DEVICE_ID_LEN])
+{
+	struct identities known;
+	const char *text = name;
+
+	if (identities_find(name, fs_uuid, &known))
+		text = known.text[0];
+	if (strlen(text) >= DEVICE_ID_LEN) /* its end tells it apart: a path, a number */
+		text += strlen(text) - DEVICE_ID_LEN + 1;
+	snprintf(device, DEVICE_ID_LEN, "%.*s", DEVICE_ID_LEN - 1, text);
 }
 
 /* --- the file -------------------------------------------------------------------------------- */
@@ -142,11 +166,15 @@ static int take_line(void *arg, const char *section, const char *name, const cha
 	device = strtok_r(line, " ", &rest);
 	if (!device || strlen(device) >= DEVICE_ID_LEN)
 		return 1;
-	if (!strcmp(name, "probe")) {
-		if (take_number(&rest, ~0ULL, &number) && take_number(&rest, ~0ULL, &when)) {
-			learned_budget(t, device)->watched_ms = number;
-			learned_budget(t, device)->worse_ms = when;
-		}
+	if (!strcmp(name, "device")) {
+		struct learned_device *d = learned_device(t, device);
+
+		if (!take_number(&rest, ~0ULL, &d->watched_ms) ||
+		    !take_number(&rest, ~0ULL, &d->worse_ms))
+			d->watched_ms = d->worse_ms = 0;
+#define X(field, text) (void)take_number(&rest, ~0ULL, &d->field);
+		LEARNED_COUNT_LIST(X)
+#undef X
 		return 1;
 	}
 	class = strtok_r(NULL, " ", &rest);
@@ -223,13 +251,19 @@ static void put_all(struct text *out, const struct learned_table *t)
 	put(out, "; What bpfahead learned. Rewritten by the helper; delete it to forget.\n"
 		 "; harm = device class KB times-in-a-row until; trim = device class KB policy-KB "
 		 "when;\n"
-		 "; probe = device ms-watched ms-in-worse-values\n");
+		 "; device = device ms-watched ms-in-worse-values reverts harmful cleared trials "
+		 "kept\n");
 	for (i = 0; i < DEVICES_MAX; i++) {
-		const struct probe_budget *b = &t->budget[i];
+		const struct learned_device *d = &t->of[i];
 
-		if (b->device[0] && (b->watched_ms || b->worse_ms))
-			put(out, "probe = %s %" PRIu64 " %" PRIu64 "\n", b->device,
-			    (uint64_t)b->watched_ms, (uint64_t)b->worse_ms);
+		if (!d->device[0])
+			continue;
+		put(out, "device = %s %" PRIu64 " %" PRIu64, d->device, (uint64_t)d->watched_ms,
+		    (uint64_t)d->worse_ms);
+#define X(field, text) put(out, " %" PRIu64, (uint64_t)d->field);
+		LEARNED_COUNT_LIST(X)
+#undef X
+		put(out, "\n");
 	}
 	for (i = 0; i < LEARNED_MAX; i++) {
 		const struct learned *e = &t->entry[i];

@@ -12,8 +12,8 @@
 #include "../bpf/abi.h"
 
 #define LEARNED_FILE "learned.ini"
-#define LEARNED_MAX 128   /* entries; the one that expires first, then the oldest, makes room */
-#define DEVICES_MAX 64    /* with a budget of their own */
+#define LEARNED_MAX 128 /* entries; the one that expires first, then the oldest, makes room */
+#define DEVICES_MAX 64
 #define DEVICE_ID_LEN 112 /* with what stands beside it within a line of inih, 200 */
 
 #define HARM_FIRST_S 600ULL
@@ -35,17 +35,28 @@ struct learned {
 	__u64 until_s;          /* HARM: not tried again before; wall clock. TRIM: when learned */
 };
 
-/* Time spent on a device by what a probe made of it, for its bound. */
-struct probe_budget {
-	char device[DEVICE_ID_LEN];
+/* What was done about changes of a device. */
+#define LEARNED_COUNT_LIST(X)               \
+	X(reverts, "changes taken back")    \
+	X(harmful, "of them harm")          \
+	X(cleared, "of them for nothing")   \
+	X(trials, "trials of other values") \
+	X(kept, "that paid")
+
+/* A device's own: time watched and spent in values that were worse, for the probe's bound. */
+struct learned_device {
+	char device[DEVICE_ID_LEN]; /* "": free */
 	__u64 watched_ms;
 	__u64 worse_ms;
+#define X(name, text) __u64 name;
+	LEARNED_COUNT_LIST(X)
+#undef X
 	__u64 used; /* of learned_table.clock */
 };
 
 struct learned_table {
 	struct learned entry[LEARNED_MAX];
-	struct probe_budget budget[DEVICES_MAX];
+	struct learned_device of[DEVICES_MAX];
 	__u64 clock;
 	bool changed; /* since it was written */
 };
@@ -62,8 +73,15 @@ void learned_trim(struct learned_table *t, const char *device, enum learned_kind
 		  unsigned int class_id, unsigned int kb, unsigned int policy_kb, __u64 now_s);
 void learned_drop(struct learned_table *t, const struct learned *entry);
 
-/* The device's budget, a new one if need be; never NULL. */
-struct probe_budget *learned_budget(struct learned_table *t, const char *device);
+/* NULL: nothing is known of it. */
+const struct learned_device *learned_find_device(const struct learned_table *t, const char *device);
+
+/* The device's own, new if need be; never NULL. */
+struct learned_device *learned_device(struct learned_table *t, const char *device);
+
+/* The name of a bdi's device here: what a calibrated row knows it by (device_rows.h), else @name.
+ */
+void learned_name(const char *name, const __u8 *fs_uuid, char device[DEVICE_ID_LEN]);
 
 /* 0 or -errno; a file that is not there is an empty one, a line not understood is left out. */
 int learned_load(struct learned_table *t, const char *state_dir);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "bdi.h"
-#include "device_rows.h"
 #include "guard.h"
 #include "learned.h"
 #include "names.h"
@@ -92,19 +91,6 @@ static unsigned int nominal_kb(unsigned int kb)
 	unsigned int pages = kb / page_kb();
 
 	return pages > 4 && pages & 1 ? (pages + 1) * page_kb() : kb;
-}
-
-/* By what the device is known again, as rows of calibrated devices are; else the bdi's name. */
-static void name_device(struct steer_bdi *b, const __u8 *fs_uuid)
-{
-	struct identities known;
-	const char *text = b->name;
-
-	if (identities_find(b->name, fs_uuid, &known))
-		text = known.text[0];
-	if (strlen(text) >= DEVICE_ID_LEN) /* its end tells it apart: a path, a number */
-		text += strlen(text) - DEVICE_ID_LEN + 1;
-	snprintf(b->device, sizeof(b->device), "%.*s", DEVICE_ID_LEN - 1, text);
 }
 
 __attribute__((format(printf, 4, 5))) static void news(struct steer *s, const struct steer_bdi *b,
@@ -436,6 +422,8 @@ static void act_on(struct steer *s, struct steer_bdi *b, const struct guard_find
 			return;
 		}
 		tell_finding(s, b, f);
+		learned_device(&s->learned, b->device)->reverts++;
+		s->learned.changed = true;
 		snprintf(text, sizeof(text), "-%d %% %s", f->loss.loss / 10,
 			 progress_name(f->measure));
 		note(s, b, HISTORY_REVERTED, f, text);
@@ -451,13 +439,17 @@ static void act_on(struct steer *s, struct steer_bdi *b, const struct guard_find
 		     "for %" PRIu64 " min",
 		     f->from_kb, progress_name(f->measure), f->to_kb, class_name(f->class_id),
 		     (uint64_t)(e->until_s - wall_s()) / 60);
+		learned_device(&s->learned, b->device)->harmful++;
 		refresh(s, b);
 		save(s);
 		break;
 	case GUARD_CLEARED:
 		tell_finding(s, b, f);
+		learned_device(&s->learned, b->device)->cleared++;
+		s->learned.changed = true;
 		b->episode_kb = 0;
 		refresh(s, b);
+		save(s);
 		break;
 	case GUARD_FINE:
 		note(s, b, HISTORY_KEPT, f, NULL);
@@ -547,10 +539,12 @@ static void act_on_trial(struct steer *s, struct steer_bdi *b, const struct trim
 	tell_trial(s, b, f);
 	switch (f->verdict) {
 	case TRIM_TRY:
+		learned_device(&s->learned, b->device)->trials++;
 		b->trial_kb = f->to_kb;
 		b->trial_classes = f->classes;
 		break;
 	case TRIM_KEEP:
+		learned_device(&s->learned, b->device)->kept++;
 		b->trial_kb = 0;
 		if (f->hides && (f->class_id == CLASS_OBJECTS || b->pair_kb)) {
 			base = nominal_kb(base_kb(b, CLASS_OBJECTS));
@@ -624,7 +618,7 @@ static void probe(struct steer *s, struct steer_bdi *b, const struct sample *sam
 		if (is_harmful(s, b, class_id, trim_rung_kb(i), now_s))
 			state.harmful |= 1U << i;
 	}
-	trim_sample(&s->trim, sample, hop, &state, learned_budget(&s->learned, b->device),
+	trim_sample(&s->trim, sample, hop, &state, learned_device(&s->learned, b->device),
 		    &finding);
 	if (finding.verdict != TRIM_NOTHING)
 		act_on_trial(s, b, &finding);
@@ -646,7 +640,7 @@ static void appeared(const struct event *e, void *arg)
 	struct steer *s = arg;
 	struct steer_bdi *b = get(s, e->bdi_id, e->name);
 
-	name_device(b, e->fs_uuid);
+	learned_name(b->name, e->fs_uuid, b->device);
 	if (!b->original_kb)
 		b->original_kb = e->ra_kb;
 	read_switches(s);
@@ -664,7 +658,7 @@ static void sampled(const struct sample *sample, void *arg)
 	struct hop hop;
 
 	if (!b->device[0]) /* the first sample comes before the appearance */
-		name_device(b, NULL);
+		learned_name(b->name, NULL, b->device);
 	read_switches(s);
 	if (!s->guards) {
 		guard_forget(&s->guard, b->bdi_id);
@@ -726,7 +720,7 @@ static void applied(const struct event *e, const struct apply_report *r, void *a
 	if (r->outcome != APPLY_WRITTEN || !s->guards)
 		return;
 	if (trim_changed(&s->trim, b->bdi_id, e->new_class, e->time_ns,
-			 learned_budget(&s->learned, b->device)))
+			 learned_device(&s->learned, b->device)))
 		return;
 	if (b->unjudged) {
 		b->unjudged = false;

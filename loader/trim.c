@@ -249,7 +249,7 @@ static void on_trial(struct trim *t, struct trim_bdi *b, const struct hop *hop, 
 }
 
 static void begin(struct trim_bdi *b, const struct trim_state *state,
-		  const struct probe_budget *budget, __u64 now)
+		  const struct learned_device *budget, __u64 now)
 {
 	unsigned int class_id = b->stable_class, rung;
 
@@ -273,7 +273,7 @@ static void begin(struct trim_bdi *b, const struct trim_state *state,
 }
 
 void trim_sample(struct trim *t, const struct sample *s, const struct hop *hop,
-		 const struct trim_state *state, struct probe_budget *budget,
+		 const struct trim_state *state, struct learned_device *budget,
 		 struct trim_finding *f)
 {
 	struct trim_bdi *b = get(t, s->bdi_id);
@@ -343,7 +343,7 @@ void trim_sample(struct trim *t, const struct sample *s, const struct hop *hop,
 }
 
 bool trim_changed(struct trim *t, __u64 bdi_id, unsigned int class_id, __u64 time_ns,
-		  struct probe_budget *budget)
+		  struct learned_device *budget)
 {
 	struct trim_bdi *b = find(t, bdi_id);
 

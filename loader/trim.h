@@ -93,12 +93,12 @@ unsigned int trim_rung(unsigned int kb);
 
 /* One sample and its hop, as guard_sample() gave it. Counts time into @budget. */
 void trim_sample(struct trim *t, const struct sample *s, const struct hop *hop,
-		 const struct trim_state *state, struct probe_budget *budget,
+		 const struct trim_state *state, struct learned_device *budget,
 		 struct trim_finding *finding);
 
 /* A value was written. True if this is the probe's doing, and nobody else's to judge. */
 bool trim_changed(struct trim *t, __u64 bdi_id, unsigned int class_id, __u64 time_ns,
-		  struct probe_budget *budget);
+		  struct learned_device *budget);
 
 /* The switch was turned off, or the value is somebody else's: no trial goes on. */
 void trim_forget(struct trim *t, __u64 bdi_id);

@@ -81,12 +81,12 @@ static void bounded(void **state)
 	for (i = 0; i < 3 * LEARNED_MAX; i++) {
 		snprintf(device, sizeof(device), "bdi-%u", i);
 		learned_harm(&t, device, CLASS_PAGES, 16, i);
-		learned_budget(&t, device)->watched_ms = i;
+		learned_device(&t, device)->watched_ms = i;
 	}
 	assert_non_null(learned_find(&t, device, LEARNED_HARM, CLASS_PAGES, 16));
 	assert_null(learned_find(&t, "bdi-0", LEARNED_HARM, CLASS_PAGES, 16));
-	assert_int_equal(learned_budget(&t, device)->watched_ms, i - 1);
-	assert_int_equal(learned_budget(&t, "bdi-0")->watched_ms, 0);
+	assert_int_equal(learned_device(&t, device)->watched_ms, i - 1);
+	assert_int_equal(learned_device(&t, "bdi-0")->watched_ms, 0);
 }
 
 static void there_and_back(void **state)
@@ -103,8 +103,9 @@ static void there_and_back(void **state)
 		     79); /* the policy's own: nothing to keep */
 	learned_trim(&t, DISK, LEARNED_TRIM, CLASS_OBJECTS, 64, 32, 78);
 	learned_trim(&t, DISK, LEARNED_PAIR, CLASS_OBJECTS, 128, 32, 78); /* one or the other */
-	learned_budget(&t, DISK)->watched_ms = 123456789012ULL;
-	learned_budget(&t, DISK)->worse_ms = 5;
+	learned_device(&t, DISK)->watched_ms = 123456789012ULL;
+	learned_device(&t, DISK)->worse_ms = 5;
+	learned_device(&t, DISK)->kept = 9;
 	assert_true(t.changed);
 	assert_int_equal(learned_save(&t, dir), 0);
 	assert_false(t.changed);
@@ -120,8 +121,9 @@ static void there_and_back(void **state)
 	assert_null(learned_find(&again, "bdi-8:0", LEARNED_TRIM, CLASS_PAGES, 0));
 	assert_null(learned_find(&again, DISK, LEARNED_TRIM, CLASS_OBJECTS, 0));
 	assert_int_equal(learned_find(&again, DISK, LEARNED_PAIR, CLASS_OBJECTS, 0)->kb, 128);
-	assert_int_equal(learned_budget(&again, DISK)->watched_ms, 123456789012ULL);
-	assert_int_equal(learned_budget(&again, DISK)->worse_ms, 5);
+	assert_int_equal(learned_device(&again, DISK)->watched_ms, 123456789012ULL);
+	assert_int_equal(learned_device(&again, DISK)->worse_ms, 5);
+	assert_int_equal(learned_device(&again, DISK)->kept, 9);
 }
 
 /* The largest table there can be goes into the file and out of it again. */
@@ -134,7 +136,8 @@ static void full_table(void **state)
 	for (i = 0; i < LEARNED_MAX; i++) {
 		snprintf(device, sizeof(device), "%0110u", i);
 		learned_harm(&t, device, CLASS_SMALL_FILES, 65536, 1790000000);
-		learned_budget(&t, device)->watched_ms = ~0ULL;
+		learned_device(&t, device)->watched_ms = ~0ULL / 1000;
+		learned_device(&t, device)->trials = 0xffffffff;
 	}
 	assert_int_equal(learned_save(&t, dir), 0);
 	assert_int_equal(learned_load(&again, dir), 0);
@@ -155,7 +158,7 @@ static void bad_files(void **state)
 		"harm = d pages 99999999 1 1\n",
 		"harm = d pages\n",
 		"trim = d pages 16 0 1\n",
-		"probe = d x\n",
+		"device = d x\n",
 		"\xff\xfe\x01 = \x02\n[[]]\n=\n",
 	};
 	char *large = malloc(200000);

@@ -417,7 +417,7 @@ static void a_trial_that_pays(void **state)
 	(void)state;
 	assert_non_null(t);
 	stop();
-	learned_budget(t, NAME)->watched_ms = 100000000;
+	learned_device(t, NAME)->watched_ms = 100000000;
 	assert_int_equal(learned_save(t, dir), 0);
 	set_switches(SWITCH_ON, SWITCH_ON);
 	device.iops = 120;

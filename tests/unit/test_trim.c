@@ -21,7 +21,7 @@
 struct host {
 	struct trim trim;
 	struct made_device device;
-	struct probe_budget budget;
+	struct learned_device budget;
 	unsigned int class_id;       /* what the model calls the readers */
 	unsigned int hidden_from_kb; /* objects look like pages from here on; 0: never */
 	unsigned int decided, confirm, since_event;

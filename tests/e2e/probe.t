@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The probe on throttled devices that it is told to have watched for a day: a stream on hdd finds the
+# device's knee; objects of 16 KB on cloud find the value that hides their class, and nobody takes
+# turns. What was found is there for the next process, and goes with the switch. FULL=1: single pages
+# in the place of the objects, too.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need jq dd
+[ -x "$TOP/build/tests/reader" ] || die 'build/tests/reader is missing: make test-build'
+
+make_loop 2304
+make_fs "$LOOP" ext4
+fill_file "$MNT/data" 2048
+need_throttle 150000000 120
+set_kb 128
+
+# read_until SECONDS KIND COMMAND...: until the command succeeds, which then says so; rates in $T/reader.
+read_until() {
+	local seconds=$1 kind=$2 status
+	shift 2
+	forget "$MNT/data"
+	"${in_cgroup[@]}" "$CGROUP" "$TOP/build/tests/reader" "$kind" "$MNT/data" "$seconds" >"$T/reader" 2>&1 &
+	LOAD_PID=$!
+	pids+=("$LOAD_PID")
+	wait_for "$seconds" "$@"
+	status=$?
+	return $status
+}
+stop_reading() {
+	kill "$LOAD_PID" 2>/dev/null
+	wait "$LOAD_PID" 2>/dev/null
+	pids=("${pids[@]/$LOAD_PID/}")
+}
+said() { grep -qE "$1" "$T/run.log"; }
+kb_at_least() { [ "$(read_kb)" -ge "$1" ]; }
+# Samples of every second: those that nobody watches wait for eight of a kind.
+probe_on() { "$BPFAHEAD" config probe=on sample=1s >/dev/null || die 'config probe=on'; }
+rate() { awk -v from="$1" '$1 ~ /^[0-9]+$/ && $1 > from { n++; sum += $2 } END { print n ? int(sum / n) : 0 }' "$T/reader"; }
+
+# Nothing is tried on a device that has hardly been watched.
+start_run
+probe_on
+read_until 6 stream kb_is 252
+stop_reading
+stop_run TERM
+ok 'no trial within the first seconds' eval '! said "trying"'
+ok 'how long the device was watched is written down' grep -q '^device = ' "$BPFAHEAD_STATE_DIR/learned.ini"
+sed -i -E 's/^(device = [^ ]+) .*/\1 86400000 0 0 0 0 0 0/' "$BPFAHEAD_STATE_DIR/learned.ini"
+
+start_run
+probe_on
+ok 'a stream on hdd: 1024 KB or more is found' read_until 90 stream said '(1024|2048) KB for sequential in place of [0-9]+: \+.* kept'
+stop_reading
+found=$(status_json | jq -r --arg b "$BDI" '.devices[] | select(.bdi == $b) | .learned.values[] |
+	select(.kind == "trim" and .class == "sequential") | .kb')
+ok 'and shown by status' [ "${found:-0}" -ge 1024 ]
+worse=$(status_json | jq -r --arg b "$BDI" '.devices[] | select(.bdi == $b) | .learned |
+	.worse_s * 50 <= .watched_s')
+is "$worse" true 'no more than 2 % of the time in worse values'
+diag "$(grep -v margin "$T/run.log")"
+stop_run TERM
+is "$(read_kb)" 128 'the original is back'
+
+start_run
+probe_on
+ok 'the next process begins there' read_until 12 stream kb_at_least $((found - 4))
+"$BPFAHEAD" config probe=off >/dev/null || die 'config probe=off'
+ok 'switched off: the policy again' wait_for 20 kb_is 252
+stop_reading
+stop_run TERM
+
+# --- objects -----------------------------------------------------------------------------------
+
+need_throttle 125000000 3000
+start_run
+probe_on
+"$BPFAHEAD" config policy.objects=32 >/dev/null || die 'config'
+ok 'objects of 16 KB on cloud: 64 KB is found' read_until 120 objects said '64 KB for (objects|pages) in place of 32: .* kept'
+nap 12
+rate=$(rate $(($(grep -v total "$T/reader" | tail -1 | cut -d' ' -f1) - 8000)))
+is "$(read_kb)" 60 'and stays'
+changes=$(grep -c 'margin' "$T/run.log")
+nap 12
+ok 'no two values take turns' [ $(($(grep -c 'margin' "$T/run.log") - changes)) -le 2 ]
+diag "$(cut -d' ' -f1-16 "$T/run.log")"
+diag "$rate objects a second at 60 KB"
+ok 'it is remembered as the value of both' grep -q '^pair = .* objects 64 32 ' "$BPFAHEAD_STATE_DIR/learned.ini"
+stop_reading
+if [ "${FULL:-0}" = 1 ]; then
+	nap 1
+	ok 'single pages in their place are told' read_until 400 pages kb_is 16
+	diag "$(cut -d' ' -f1-16 "$T/run.log" | tail -12)"
+	stop_reading
+fi
+stop_run TERM
+done_testing
