@@ -78,6 +78,9 @@ WRONG='policy.pages=4096 policy.pages.clamp=none'
 harm 'pages at 4096 KB on cloud' pages 128 4092
 ok 'the row in the map is told to be learned' [ "$("$BPFAHEAD" config --json |
 	jq -r --arg b "$BDI" '.policy[$b].pages.clamp')" = learned ]
+is "$(status_json | jq -c --arg b "$BDI" '.devices[] | select(.bdi == $b) | .learned |
+	[.reverts, .harmful, .cleared, .values[0].kind, .values[0].kb]')" '[1,1,0,"harm",4096]' 'status shows it'
+ok 'to people, too' grep -q 'pages: 4096 KB does harm, not tried for another' <("$BPFAHEAD" status)
 stop_run TERM
 is "$RUN_STATUS" 0 'stopped'
 is "$(read_kb)" 128 'the original is back'

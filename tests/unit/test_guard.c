@@ -22,6 +22,7 @@ struct host {
 	struct made_device device;
 	unsigned int class_id; /* what the model calls the readers */
 	unsigned int decided;
+	unsigned int hidden_from_kb; /* objects look like pages from here on; 0: never */
 	unsigned int ra_kb, policy_kb, override_kb;
 	unsigned int confirm, since_event;
 	unsigned int reverts, harmful, cleared, changes, harm_kb;
@@ -59,6 +60,8 @@ static void host_hop(struct host *h)
 	s.time_ns = h->device.time_ns;
 	s.ra_kb = h->ra_kb;
 	s.hop_class = s.window_class = (__u8)h->class_id;
+	if (h->class_id == CLASS_OBJECTS && h->hidden_from_kb && h->ra_kb >= h->hidden_from_kb)
+		s.hop_class = s.window_class = CLASS_PAGES;
 	s.decided_class = (__u8)h->decided;
 	for (i = 0; i < COUNTERS_MAX; i++)
 		s.total[i] = (__u64)h->device.total[i];
@@ -224,6 +227,23 @@ static void another_pattern_is_no_harm(void **state)
 	host_run(&host, 40);
 	assert_int_equal(host.reverts, 0);
 	assert_int_equal(host.ra_kb, 256);
+}
+
+/* Objects that a large value makes look like pages: harm to them is harm all the same. */
+static void hidden_objects(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_OBJECTS, 16, 3000, 125, 0.03);
+	host_start(&host, CLASS_OBJECTS, 16, 1024);
+	host.hidden_from_kb = 64;
+	host_run(&host, 40);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.ra_kb, 16);
+	host_start(&host, CLASS_OBJECTS, 16, 64);
+	host.hidden_from_kb = 64;
+	host_run(&host, 40);
+	assert_int_equal(host.reverts, 0);
+	assert_int_equal(host.ra_kb, 64);
 }
 
 /* One hop in which the device did nothing. */
@@ -411,6 +431,7 @@ int main(void)
 		cmocka_unit_test(less_demand_is_no_harm),
 		cmocka_unit_test(silence_is_no_harm),
 		cmocka_unit_test(another_pattern_is_no_harm),
+		cmocka_unit_test(hidden_objects),
 		cmocka_unit_test(one_stall_is_an_outlier),
 		cmocka_unit_test(a_loss_that_comes_late),
 		cmocka_unit_test(no_before_no_verdict),
