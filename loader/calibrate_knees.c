@@ -169,6 +169,10 @@ bool calibrate_is_contender(const struct calibrate_result *r, enum calibrate_pat
 	double loss = fmin(fmax(CONTENDER_NOISES * r->noise[pattern], CONTENDER_LOSS),
 			   CONTENDER_LOSS_MOST);
 
+	/* One figure alone may be any number. */
+	if (r->cell[pattern][value].repeats < 2)
+		loss = CONTENDER_LOSS_MOST;
+
 	return has_figure(&r->cell[pattern][value]) &&
 	       r->cell[pattern][value].typical >= (1 - loss) * best_rate(r, pattern);
 }
@@ -319,8 +323,9 @@ static void choose_random(const struct calibrate_result *r, unsigned int origina
 {
 	int page = calibrate_best(r, PAGES, PAGES_LEAST_KB, RA_KB_HARD_MAX);
 	int object = calibrate_best(r, OBJECTS, PAGES_LEAST_KB, OBJECTS_MOST_KB);
-	unsigned int most_kb = 0, v;
-	int shared;
+	double enough, best = 0;
+	int shared = -1;
+	unsigned int v;
 
 	choose(pages, r, PAGES, page, "best for pages, from 16 that show objects");
 	choose(objects, r, OBJECTS, object, "best for 16 and 64 KB, up to 64");
@@ -329,13 +334,15 @@ static void choose_random(const struct calibrate_result *r, unsigned int origina
 		choose_clamp(pages, r, CALIBRATE_PAGE, original_kb);
 		return;
 	}
-	for (v = (unsigned int)page; v < CALIBRATE_VALUES; v++) {
-		if (joint_rate(r, PAGES, v) <
-		    (1 - SHARED_LOSS) * joint_rate(r, PAGES, (unsigned int)page))
-			break;
-		most_kb = calibrate_ladder[v];
-	}
-	shared = calibrate_best(r, OBJECTS, calibrate_ladder[page], most_kb);
+	enough = (1 - fmax(SHARED_LOSS, tolerance(r->noise[CALIBRATE_PAGE]))) *
+		 best_rate(r, CALIBRATE_PAGE);
+	for (v = (unsigned int)page; v < CALIBRATE_VALUES; v++)
+		if (joint_rate(r, PAGES, v) >= enough)
+			best = fmax(best, joint_rate(r, OBJECTS, v));
+	for (v = (unsigned int)page; v < CALIBRATE_VALUES && shared < 0; v++)
+		if (best > 0 && joint_rate(r, PAGES, v) >= enough &&
+		    joint_rate(r, OBJECTS, v) >= best * (1 - tolerance(noise_of(r, OBJECTS))))
+			shared = (int)v;
 	if (shared > object && joint_rate(r, OBJECTS, (unsigned int)shared) >
 				       SHARED_GAIN * joint_rate(r, OBJECTS, (unsigned int)object)) {
 		choose(objects, r, OBJECTS, shared,
