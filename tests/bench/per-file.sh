@@ -4,25 +4,26 @@
 # per-file.sh - what values per file are worth: loads that share a disk, under each static value,
 # under bpfahead without and with per-file; and loads that have the disk to themselves, which must
 # lose nothing. A loop device of its own, throttled; both sides' throughput, medians of REPEATS (3)
-# and their range. Files are open before anything is decided. Each run: WARM (8) seconds, in which
-# bpfahead decides, then SECONDS_RUN (10) that count.
+# and their range. Each run: WARM (7) seconds, in which bpfahead decides, then SECONDS_RUN (8) that
+# count. A+B: both begin at once, and have their files open before anything is decided. A-then-B: B
+# begins when A has run for WARM, and opens its file with what has been decided for A.
 #
-#   per-file.sh [ROW]...    rows: PROFILE-LOAD, e.g. cloud-scan+pages (all without arguments)
+#   per-file.sh [ROW]...    rows: PROFILE:LOAD, e.g. cloud:scan+pages (all without arguments)
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 cd "$TOP" || exit 1
 need fio jq dd
 
-REPEATS=${REPEATS:-3} WARM=${WARM:-8} SECONDS_RUN=${SECONDS_RUN:-10}
+REPEATS=${REPEATS:-3} WARM=${WARM:-7} SECONDS_RUN=${SECONDS_RUN:-8}
 STATICS=${STATICS:-16 128 256 1024 4096}
 declare -A rates=([cloud]='125000000 3000' [hdd]='150000000 120')
 ROWS=("$@")
-[ ${#ROWS[@]} -gt 0 ] || ROWS=({cloud,hdd}-{scan+pages,scan+objects,scan+reads,scan,pages,objects,runs})
+[ ${#ROWS[@]} -gt 0 ] || ROWS=({cloud,hdd}:{pages-then-scan,scan+pages,scan+objects,scan+reads,scan,pages})
 
-make_loop 4400
+make_loop 11600
 make_fs "$LOOP" ext4
 fill_file "$MNT/scan" 3072
-fill_file "$MNT/random" 1024
+fill_file "$MNT/random" 8192 # so large that no static value brings much of it into the cache
 HOST_KB=$(read_kb)
 
 # fio_args LOAD: the arguments of one side.
@@ -32,24 +33,28 @@ fio_args() {
 	pages) echo "--filename=$MNT/random --ioengine=mmap --rw=randread --bs=4k" ;;
 	objects) echo "--filename=$MNT/random --ioengine=mmap --rw=randread --bs=16k" ;;
 	reads) echo "--filename=$MNT/random --ioengine=psync --rw=randread --bs=4k --numjobs=4 --group_reporting" ;;
-	runs) echo "--filename=$MNT/scan --ioengine=psync --rw=randread:16 --rw_sequencer=sequential --bs=16k" ;;
 	esac
 }
 
 # run_loads LOADS: sets RESULT, reads a second of each side.
 run_loads() {
-	local side children=() i=0
+	local side sides children=() i=0 warm=$WARM late=0
+	case $1 in *-then-*) warm=$((2 * WARM)) late=$WARM ;; esac
+	read -ra sides <<<"${1//[+]/ }"
+	read -ra sides <<<"${sides[*]//-then-/ }"
 	forget "$MNT/scan"
 	forget "$MNT/random"
-	for side in ${1//+/ }; do
+	for side in "${sides[@]}"; do
 		# shellcheck disable=SC2046 # words are wanted
 		"${in_cgroup[@]}" "$CGROUP" fio --name="$side" --fadvise_hint=0 --invalidate=0 --thread \
-			--time_based --norandommap --randrepeat=0 --ramp_time="$WARM" \
+			--time_based --norandommap --randrepeat=0 --ramp_time="$warm" \
 			--runtime="$SECONDS_RUN" --output-format=json $(fio_args "$side") \
 			>"$T/fio-$i.json" 2>"$T/fio-$i.err" &
 		children+=($!)
 		pids+=($!)
 		i=$((i + 1))
+		nap "$late"
+		warm=$WARM late=0
 	done
 	wait "${children[@]}" || die "fio: $(cat "$T"/fio-*.err)"
 	RESULT=
@@ -81,11 +86,11 @@ cell() {
 
 : >"$T/cells"
 for row in "${ROWS[@]}"; do
-	loads=${row#*-}
+	loads=${row#*:}
 	# shellcheck disable=SC2086 # two numbers
-	throttle ${rates[${row%%-*}]} || die 'no cgroup here limits the rate of block reads'
+	throttle ${rates[${row%%:*}]} || die 'no cgroup here limits the rate of block reads'
 	ways="$HOST_KB $STATICS off on"
-	[[ $loads == *+* ]] || ways='off on'
+	[[ $loads == *+* || $loads == *-then-* ]] || ways='off on'
 	for ((repeat = 0; repeat < REPEATS; repeat++)); do
 		for way in $ways; do cell "$row" "$loads" "$way"; done
 	done

@@ -136,6 +136,21 @@ ok 'open files have it, too' wait_for 5 file_has random 128
 ok 'nothing is left of it' has_values 0
 "$BPFAHEAD" unload >/dev/null
 
+# The helper, which has given up its privileges.
+load_listed "$BDI" || die 'load'
+"$BPFAHEAD" config "policy.sequential=512" policy.sequential.clamp=none per-file=on || die 'config'
+ok 'the helper starts' start_helper
+ok 'and gives files their values' wait_for 20 file_has random $FULL_KB
+"$BPFAHEAD" config "policy.sequential=128"
+ok 'which end when the device suits them' wait_for 20 has_values 0
+"$BPFAHEAD" config "policy.sequential=512"
+ok 'once more' wait_for 20 file_has random $FULL_KB
+stop_run TERM
+is "$RUN_STATUS" 0 'the helper ends with status 0'
+ok 'open files have the original' wait_for 5 file_has random 128
+"$BPFAHEAD" unload >/dev/null
+[ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
+
 # Ten thousand files: the table stays what it is, and the file at work keeps its value.
 start_run
 "$BPFAHEAD" config "policy.sequential=512" policy.sequential.clamp=none per-file=on || die 'config'
