@@ -84,6 +84,9 @@ ok 'to people, too' grep -q 'pages: 4096 KB does harm, not tried for another' <(
 stop_run TERM
 is "$RUN_STATUS" 0 'stopped'
 is "$(read_kb)" 128 'the original is back'
+ok 'a report is drawn' "$BPFAHEAD" report -o "$T/page.html"
+ok 'and says what was taken back' grep -qE '<td>128 .* 4092 KB</td>.*<td>taken back: -[0-9]+ %' "$T/page.html"
+ok 'and marks it' grep -q '<path class="reverted"' "$T/page.html"
 
 # A new process knows, from the state directory.
 start_run
