@@ -365,6 +365,7 @@ static struct steer_bdi *get(struct steer *s, __u64 bdi_id, const char *name)
 	memset(b, 0, sizeof(*b));
 	b->bdi_id = bdi_id;
 	b->used = ++s->clock;
+	b->probed = s->probes;
 	memcpy(b->name, name, BDI_NAME_LEN);
 	b->name[BDI_NAME_LEN - 1] = '\0';
 	return b;
@@ -652,14 +653,16 @@ static void appeared(const struct event *e, void *arg)
 static void sampled(const struct sample *sample, void *arg)
 {
 	struct steer *s = arg;
-	struct steer_bdi *b = get(s, sample->bdi_id, sample->name);
 	struct guard_finding finding;
 	__u64 until, trial_until;
+	struct steer_bdi *b;
 	struct hop hop;
 
+	/* First: of a bdi that is new no switch has been turned. */
+	read_switches(s);
+	b = get(s, sample->bdi_id, sample->name);
 	if (!b->device[0]) /* the first sample comes before the appearance */
 		learned_name(b->name, NULL, b->device);
-	read_switches(s);
 	if (!s->guards) {
 		guard_forget(&s->guard, b->bdi_id);
 		trim_forget(&s->trim, b->bdi_id);

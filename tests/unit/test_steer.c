@@ -248,6 +248,21 @@ static void harm_is_taken_back_and_remembered(void **state)
 	assert_int_equal(lines, 0);
 }
 
+/* With the probe on from the start: that is no change of a switch, after which nothing is judged.
+ */
+static void harm_beside_the_probe(void **state)
+{
+	(void)state;
+	stop();
+	set_switches(SWITCH_ON, SWITCH_ON);
+	set_default(CLASS_PAGES, 4096);
+	start();
+	run(40);
+	assert_int_equal(ra_kb, 128);
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(last_line, "4096 KB does harm to pages"));
+}
+
 static void a_number_set_by_hand_stays(void **state)
 {
 	struct policy_row row, before;
@@ -451,6 +466,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(harm_is_taken_back_and_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(harm_beside_the_probe, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_number_set_by_hand_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_measured_row_is_what_ours_stands_on, setup,
 						teardown),
