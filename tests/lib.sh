@@ -354,7 +354,8 @@ start_run() {
 	"$BPFAHEAD" run ${device:+--device "$device"} "$@" >"$T/run.log" 2>"$T/run.err" </dev/null &
 	RUN_PID=$!
 	pids+=("$RUN_PID")
-	if ! wait_for 15 run_is_ready || ! kill -0 "$RUN_PID" 2>/dev/null; then
+	# In emulation the verifier takes its time.
+	if ! wait_for 90 run_is_ready || ! kill -0 "$RUN_PID" 2>/dev/null; then
 		die "bpfahead run did not come up: $(tail -3 "$T/run.err")"
 	fi
 }
