@@ -525,7 +525,10 @@ static unsigned int kb_before(const struct history_record *r)
 {
 	if (r->kind == HISTORY_SAMPLE)
 		return r->ra_kb;
-	return r->kind == HISTORY_DECISION && r->what != APPLY_GONE ? r->from_kb : 0;
+	if (r->kind != HISTORY_DECISION || r->what == APPLY_GONE)
+		return 0;
+	/* Somebody changed it before we looked, and samples may have told so. */
+	return r->what == APPLY_STOOD_BACK ? r->to_kb : r->from_kb;
 }
 
 static const struct pause *pause_between(const struct page *p, __u64 from_ns, __u64 to_ns)
