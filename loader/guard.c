@@ -105,7 +105,7 @@ static bool is_disaster(const struct guard_bdi *b, unsigned int measure)
 static enum guard_verdict judge(struct guard_bdi *b)
 {
 	unsigned int measure, own = objective_of(b->class_id);
-	bool enough = b->nr_after >= VERDICT_HOPS, harm = false, open = !enough;
+	bool enough = b->nr_after >= VERDICT_HOPS, harm = false, open = !enough, disaster;
 	struct comparison c;
 	/*
 	 * A single hop between two patterns may be half the other one's: then only the class's own
@@ -124,7 +124,11 @@ static enum guard_verdict judge(struct guard_bdi *b)
 			objective_compare(b->before, b->nr_before,
 					  &b->after[b->nr_after - DISASTER_HOPS], DISASTER_HOPS,
 					  measure, &c);
-		} else if (!enough || c.loss <= LOSS_HARM || c.loss <= 3 * c.error) {
+			disaster = c.loss > 2 * c.error;
+		} else {
+			disaster = false;
+		}
+		if (!disaster && (!enough || c.loss <= LOSS_HARM || c.loss <= 3 * c.error)) {
 			open |= c.loss + 2 * c.error > LOSS_HARM;
 			continue;
 		}

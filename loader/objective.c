@@ -5,6 +5,7 @@
 
 #define HOPS_COMPARED_MAX 64
 #define EVENTS_MIN 8   /* fewer are no measure */
+#define RUN_WINDOWS 16 /* who reads no more in order reads runs */
 #define CALLS_SHARE 20 /* material from one call in so many */
 #define BYTES_SHARE 5  /* or one byte in so many */
 #define ONE 65536LL    /* deviations are Q16 */
@@ -16,7 +17,7 @@
 bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsigned int page_kb,
 		   struct hop *hop)
 {
-	__u64 d[COUNTERS_MAX], page = page_kb * 1024ULL, windows, arounds, plain;
+	__u64 d[COUNTERS_MAX], page = page_kb * 1024ULL, windows, arounds, plain, runs;
 	unsigned int i;
 
 	memset(hop, 0, sizeof(*hop));
@@ -51,10 +52,18 @@ bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsig
 		hop->events[PROGRESS_STREAMS] = windows;
 	}
 	/*
-	 * What runs leave unused is estimated, to about a quarter. And objects by mmap go on from
-	 * their read-around with a window or two, used or not.
+	 * Who reads runs is told by their jumps, exactly; their bytes depend on an estimate of what
+	 * was not used. A run begins with a miss that jumps and goes on with one that does not,
+	 * which random reads beside a stream do not have. And objects by mmap go on from their
+	 * read-around with a window or two, used or not.
 	 */
-	hop->doubt = d[COUNTER_UNUSED_PAGES] * page / 4;
+	runs = d[COUNTER_SYNC_JUMPS] + d[COUNTER_SYNC_HEADS];
+	runs = d[COUNTER_SYNC_CALLS] > runs ? d[COUNTER_SYNC_CALLS] - runs : 0;
+	if (windows)
+		hop->doubt = runs * RUN_WINDOWS >= windows ?
+				     hop->amount[PROGRESS_STREAMS] :
+				     hop->amount[PROGRESS_STREAMS] / windows * runs * RUN_WINDOWS;
+	hop->doubt += d[COUNTER_UNUSED_PAGES] * page / 4;
 	if (d[COUNTER_ORDER_CALLS])
 		hop->doubt += 2 * d[COUNTER_AROUND_STARTS] * d[COUNTER_ORDER_RA_PAGES] /
 			      d[COUNTER_ORDER_CALLS] * page;

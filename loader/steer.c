@@ -670,6 +670,8 @@ static void sampled(const struct sample *sample, void *arg)
 		withdraw(s, b);
 		return;
 	}
+	if (b->has_row) /* what it stands on may have changed */
+		refresh(s, b);
 	guard_sample(&s->guard, sample, &hop, &finding);
 	if (finding.verdict != GUARD_NOTHING)
 		act_on(s, b, &finding);

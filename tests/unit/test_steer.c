@@ -422,6 +422,27 @@ static void many_bdis(void **state)
 	assert_int_equal(lines, 0);
 }
 
+/* Memory that cannot be written is said once, and the work goes on. */
+static void nowhere_to_write(void **state)
+{
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/" LEARNED_FILE ".new", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	set_default(CLASS_PAGES, 4096);
+	run(40);
+	assert_int_equal(ra_kb, 128);
+	assert_int_equal(lines, 3);
+	assert_int_equal(warnings, 2);
+	class_id = CLASS_OBJECTS;
+	set_default(CLASS_OBJECTS, 2048);
+	run(40);
+	assert_int_equal(ra_kb, 128);
+	assert_int_equal(lines, 5);
+	assert_int_equal(rmdir(path), 0);
+}
+
 /* A long-watched device: a trial begins, pays, and is remembered; switched off it is not used. */
 static void a_trial_that_pays(void **state)
 {
@@ -476,6 +497,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(swept, setup, teardown),
 		cmocka_unit_test_setup_teardown(gone_and_stood_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_bdis, setup, teardown),
+		cmocka_unit_test_setup_teardown(nowhere_to_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_trial_that_pays, setup, teardown),
 	};
 
