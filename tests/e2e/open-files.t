@@ -59,6 +59,7 @@ if mount -t overlay overlay -o "lowerdir=$MNT/lower,upperdir=$MNT/upper,workdir=
 fi
 
 start_run
+as_told
 forget "$MNT/data"
 start_load mmap-random "$MNT/data"
 ok 'the value is ours' wait_for 15 settled 128

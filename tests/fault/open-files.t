@@ -14,7 +14,7 @@ fill_file "$MNT/data" 1024
 need_throttle 24000000 1500
 need_holders
 set_kb 128
-load_listed "$BDI" || die 'bpfahead load'
+{ load_listed "$BDI" && as_told; } || die 'bpfahead load'
 
 random_again() {
 	forget "$MNT/data"
@@ -44,7 +44,8 @@ is "$(read_kb)" 128 'the original is back'
 ok 'and open files have it' files_have 128 before meanwhile
 
 ok 'once more: the helper starts' start_helper
-ok 'the value is ours' wait_for 15 kb_is "$ours"
+ok 'the value is ours' wait_for 15 settled 128
+ours=$(read_kb)
 ok 'open files have it' files_have "$ours" before meanwhile
 ok 'another value' set_row 252
 ok 'open files have it' files_have 252 before meanwhile
