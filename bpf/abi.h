@@ -547,7 +547,6 @@ struct file_stats {
 #define X(name, text) __u64 name;
 	FILE_STAT_LIST(X)
 #undef X
-	__u64 last_event_ns;
 };
 
 /* Ring `events`, beside struct event. */

@@ -58,8 +58,9 @@ struct scratch {
 struct allocator {
 	__u64 lock; /* 1 while a CPU gives or takes a slot */
 	__u64 next_slot_seq;
-	__u64 full_jiffy; /* no slot was free then: not looked for again in it */
-	__u64 told_ns;    /* when the helper was last told that the table is full */
+	__u64 full_jiffy;    /* no slot was free then: not looked for again in it */
+	__u64 told_ns;       /* when the helper was last told that the table is full */
+	__u64 file_event_ns; /* last event of a file */
 };
 
 /* dev_t of disks and partitions -> bdi id, for reads of raw devices through the page cache. */

@@ -16,8 +16,9 @@
  * FILE_BYTES_MIN never enter: they are in the cache before a window is full.
  *
  * Unlike the totals of devices, those of a file are shared by all CPUs, which
- * add to them atomically: a file has few readers, and per CPU they would take
- * the memory times the CPUs.
+ * add to them atomically: per CPU they would take the memory times the CPUs,
+ * and each page that misses costs its readers the file's own lock (i_pages)
+ * anyway.
  *
  * An accepted race: a CPU preempted between finding a file's place and adding
  * to it, for as long as a window, adds one call to whoever has the place then.
@@ -43,7 +44,7 @@ struct {
 } files SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct file_stats);
@@ -56,14 +57,13 @@ enum file_stat {
 		NR_FILE_STATS
 };
 
-/* Shared by all CPUs: what is counted here is rare. */
 static __noinline void count_file(__u32 stat)
 {
 	__u32 zero = 0;
 	__u64 *s = bpf_map_lookup_elem(&file_stats, &zero);
 
 	if (s && stat < NR_FILE_STATS)
-		__sync_fetch_and_add(&s[stat], 1);
+		s[stat]++;
 }
 
 #define COUNT_FILE(name) count_file(FILE_STAT_##name)
@@ -255,14 +255,14 @@ static __noinline void send_file_event(struct file_state *f, const struct bdi_st
 				       const struct scratch *s)
 {
 	struct file_event *e;
-	struct file_stats *g;
+	struct allocator *all;
 	__u32 zero = 0;
 
 	if (s->in.now_ns - f->last_event_ns < s->set.dwell_ns)
 		return;
-	g = bpf_map_lookup_elem(&file_stats, &zero);
+	all = bpf_map_lookup_elem(&allocator, &zero);
 	/* Hundreds of files at once: the helper gets them one by one, and the ring stays free. */
-	if (!g || s->in.now_ns - g->last_event_ns < FILE_EVENT_GAP_NS)
+	if (!all || s->in.now_ns - all->file_event_ns < FILE_EVENT_GAP_NS)
 		return;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
@@ -286,7 +286,7 @@ static __noinline void send_file_event(struct file_state *f, const struct bdi_st
 	e->new_class = f->decided_class;
 	e->pad[0] = e->pad[1] = 0;
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP); /* samples may wait in the ring, too */
-	f->last_event_ns = g->last_event_ns = s->in.now_ns;
+	f->last_event_ns = all->file_event_ns = s->in.now_ns;
 	COUNT_FILE(events);
 }
 

@@ -232,7 +232,7 @@ static cJSON *per_file_commands(const struct capability *c)
 		    "bpftool map create %s/files type array key 4 value %zu entries %d name files",
 		    dir, sizeof(struct file_state), FILES_MAX);
 	add_command(list,
-		    "bpftool map create %s/file_stats type array key 4 value %zu entries 1 "
+		    "bpftool map create %s/file_stats type percpu_array key 4 value %zu entries 1 "
 		    "name file_stats",
 		    dir, sizeof(struct file_stats));
 	stream = open_memstream(&onto, &size);

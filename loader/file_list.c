@@ -2,6 +2,7 @@
 #include "file_list.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -160,12 +161,25 @@ void file_list_free(struct file_entry *list, unsigned int n)
 
 int file_list_stats(const char *pin_dir, struct file_stats *stats)
 {
-	int map = open_map(pin_dir, "file_stats"), err;
+	int map = open_map(pin_dir, "file_stats"), cpus = libbpf_num_possible_cpus(), err = 0;
+	struct file_stats *of_cpu;
 	__u32 zero = 0;
+	int i;
 
+	memset(stats, 0, sizeof(*stats));
 	if (map < 0)
 		return map;
-	err = bpf_map_lookup_elem(map, &zero, stats) ? -errno : 0;
+	of_cpu = cpus > 0 ? calloc((size_t)cpus, sizeof(*of_cpu)) : NULL;
+	if (!of_cpu)
+		err = -ENOMEM;
+	else if (bpf_map_lookup_elem(map, &zero, of_cpu))
+		err = -errno;
+	for (i = 0; !err && i < cpus; i++) {
+#define X(name, text) stats->name += of_cpu[i].name;
+		FILE_STAT_LIST(X)
+#undef X
+	}
+	free(of_cpu);
 	close(map);
 	return err;
 }

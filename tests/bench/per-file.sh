@@ -8,6 +8,9 @@
 # count. A+B: both begin at once, and have their files open before anything is decided. A-then-B: B
 # begins when A has run for WARM, and opens its file with what has been decided for A.
 #
+# Ways: a number of KB; bpfahead off, on; the same with a row of the policy for scans that fits the
+# device (+knee). WAYS names others.
+#
 #   per-file.sh [ROW]...    rows: PROFILE:LOAD, e.g. cloud:scan+pages (all without arguments)
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -17,6 +20,8 @@ need fio jq dd
 REPEATS=${REPEATS:-3} WARM=${WARM:-7} SECONDS_RUN=${SECONDS_RUN:-8}
 STATICS=${STATICS:-16 128 256 1024 4096}
 declare -A rates=([cloud]='125000000 3000' [hdd]='150000000 120')
+# What scans want of such a device, as `bpfahead calibrate` finds it: bandwidth / IOPS and some more.
+declare -A knee=([cloud]=64 [hdd]=2048)
 ROWS=("$@")
 [ ${#ROWS[@]} -gt 0 ] || ROWS=({cloud,hdd}:{pages-then-scan,scan+pages,scan+objects,scan+reads,scan,pages})
 
@@ -66,16 +71,18 @@ run_loads() {
 # cell ROW LOADS WAY: one run; appends to $T/cells.
 cell() {
 	case $3 in
-	off | on)
+	off* | on*)
 		set_kb "$HOST_KB"
 		start_run
-		"$BPFAHEAD" config open-files=on per-file="$3" guard=off probe=off >/dev/null || die 'config'
+		"$BPFAHEAD" config open-files=on per-file="${3%+*}" guard=off probe=off >/dev/null || die 'config'
+		[[ $3 != *+knee ]] || "$BPFAHEAD" config policy.sequential.clamp=none \
+			policy.sequential="${knee[${1%%:*}]}" >/dev/null || die 'config'
 		;;
 	*) set_kb "$3" ;;
 	esac
 	run_loads "$2"
 	case $3 in
-	off | on)
+	off* | on*)
 		stop_run TERM
 		[ -z "${VERBOSE:-}" ] || diag "$(cat "$T/run.log")"
 		;;
@@ -89,8 +96,9 @@ for row in "${ROWS[@]}"; do
 	loads=${row#*:}
 	# shellcheck disable=SC2086 # two numbers
 	throttle ${rates[${row%%:*}]} || die 'no cgroup here limits the rate of block reads'
-	ways="$HOST_KB $STATICS off on"
+	ways="$HOST_KB $STATICS off on off+knee on+knee"
 	[[ $loads == *+* || $loads == *-then-* ]] || ways='off on'
+	ways=${WAYS:-$ways}
 	for ((repeat = 0; repeat < REPEATS; repeat++)); do
 		for way in $ways; do cell "$row" "$loads" "$way"; done
 	done

@@ -18,10 +18,7 @@ need_holders
 set_kb 128
 
 pinned() { [ -e "$BPFAHEAD_PIN_DIR/$1" ]; }
-stat_of() {
-	bpftool -j map dump pinned "$BPFAHEAD_PIN_DIR/file_stats" |
-		jq ".[0].formatted.value.$1 // .[0].value.$1"
-}
+stat_of() { status_json | jq ".file_counters.$1"; }
 # values: how many files have values of their own.
 values() {
 	bpftool -j map dump pinned "$BPFAHEAD_PIN_DIR/file_values" |
