@@ -75,7 +75,7 @@ struct calibrate_cell {
 
 struct calibrate_result {
 	struct calibrate_cell cell[NR_CALIBRATE_PATTERNS][CALIBRATE_VALUES];
-	double noise[NR_CALIBRATE_PATTERNS]; /* relative, of one figure; 0 unknown */
+	double noise[NR_CALIBRATE_PATTERNS]; /* relative error of a typical rate; 0 unknown */
 };
 
 /* Takes in one figure. Ignored when the cell is full or the rate is no positive number. */

@@ -109,18 +109,24 @@ static void summarise_cell(struct calibrate_cell *cell)
 		cell->spread = (sorted[cell->repeats - 1] - sorted[0]) / 2 / cell->typical;
 }
 
+/* Relative error of a typical rate: that of one of two is half their distance, more tell more. */
+static double error_of(const struct calibrate_cell *cell)
+{
+	return cell->spread * sqrt(2.0 / cell->repeats);
+}
+
 void calibrate_summarise(struct calibrate_result *r)
 {
-	double spreads[CALIBRATE_VALUES];
+	double errors[CALIBRATE_VALUES];
 	unsigned int p, v, n;
 
 	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
 		for (v = n = 0; v < CALIBRATE_VALUES; v++) {
 			summarise_cell(&r->cell[p][v]);
 			if (r->cell[p][v].repeats > 1)
-				spreads[n++] = r->cell[p][v].spread;
+				errors[n++] = error_of(&r->cell[p][v]);
 		}
-		r->noise[p] = n ? quantile_of(spreads, n, 0.5) : 0;
+		r->noise[p] = n ? quantile_of(errors, n, 0.5) : 0;
 	}
 }
 

@@ -118,7 +118,7 @@ void calibrate_print_text(FILE *out, const struct calibrate_about *about,
 /* --- SVG ----------------------------------------------------------------------------------------
  */
 
-#define WIDTH 900
+#define WIDTH 930
 #define PANEL_W 390
 #define PANEL_H 190
 #define GAP_X 60
@@ -187,7 +187,7 @@ static void print_panel(FILE *out, const struct calibrate_result *r, unsigned in
 	const struct calibrate_pattern_info *info = &calibrate_patterns[p];
 	struct panel panel = {.x = LEFT + (p % 2) * (PANEL_W + GAP_X),
 			      .y = TOP + p / 2 * (PANEL_H + GAP_Y),
-			      .most = best_of(r, p) / 1e6 * 1.1};
+			      .most = best_of(r, p) / 1e6 * 1.2};
 	const char *chosen;
 	unsigned int v, n = 0;
 
@@ -218,19 +218,25 @@ static void print_panel(FILE *out, const struct calibrate_result *r, unsigned in
 	fputs("\"/>\n", out);
 	for (v = 0; v < CALIBRATE_VALUES; v++) {
 		const struct calibrate_cell *cell = &r->cell[p][v];
-		double x = x_of(&panel, calibrate_ladder[v]), y;
+		double x = x_of(&panel, calibrate_ladder[v]), y, least, greatest;
+		unsigned int i;
 
 		if (!cell->repeats)
 			continue;
 		y = y_of(&panel, cell->typical / 1e6);
+		least = greatest = cell->rate[0];
+		for (i = 1; i < cell->repeats; i++) {
+			least = fmin(least, cell->rate[i]);
+			greatest = fmax(greatest, cell->rate[i]);
+		}
+		greatest = fmin(greatest, panel.most * 1e6);
 		chosen = chosen_for(choice, p, calibrate_ladder[v]);
 		fprintf(out,
 			"<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" "
 			"stroke=\"" CURVE_COLOUR
 			"\"/>\n<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"%s\">"
 			"<title>%u KB: %.2f MB/s, %.2f read per byte</title></circle>\n",
-			x, y_of(&panel, cell->typical * (1 + cell->spread) / 1e6), x,
-			y_of(&panel, cell->typical * (1 - cell->spread) / 1e6), x, y,
+			x, y_of(&panel, greatest / 1e6), x, y_of(&panel, least / 1e6), x, y,
 			chosen ? 5 : 3, chosen ? CHOSEN_COLOUR : CURVE_COLOUR, calibrate_ladder[v],
 			cell->typical / 1e6, cell->amplification);
 		if (chosen)
