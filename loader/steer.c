@@ -44,7 +44,6 @@ struct steer_bdi {
 	bool unjudged;       /* the next change is a person's doing */
 	__u64 next_expiry_s; /* of a memory that holds a class of this device; 0: none */
 	__u64 retry_ns;
-	__u64 watch_until_ns;
 	__u32 told_by_hand; /* classes */
 };
 
@@ -266,16 +265,15 @@ static void set_watch(struct steer *s, struct steer_bdi *b, __u64 until_ns)
 {
 	struct applied entry;
 
-	if (b->watch_until_ns == until_ns ||
-	    bpf_map_lookup_elem(s->maps->applied, &b->bdi_id, &entry))
+	if (bpf_map_lookup_elem(s->maps->applied, &b->bdi_id, &entry) ||
+	    entry.watch_until_ns == until_ns)
 		return;
 	/*
 	 * This process is the one writer of entries that exist. Accepted race: one that an
 	 * emergency or a person's resume deletes in these microseconds stays deleted (BPF_EXIST).
 	 */
 	entry.watch_until_ns = until_ns;
-	if (!bpf_map_update_elem(s->maps->applied, &b->bdi_id, &entry, BPF_EXIST))
-		b->watch_until_ns = until_ns;
+	bpf_map_update_elem(s->maps->applied, &b->bdi_id, &entry, BPF_EXIST);
 }
 
 /* Brings the row in the map to what is known. */

@@ -18,7 +18,7 @@ fill_file "$MNT/data" 2048
 # how long readahead was $BAD_KB. After LESS_AFTER_MS it is told to ask for less.
 BAD_KB=0 LESS_AFTER_MS=
 read_for() {
-	local start now last kb less=$LESS_AFTER_MS
+	local start now last span kb less=$LESS_AFTER_MS
 	forget "$MNT/data"
 	"${in_cgroup[@]}" "$CGROUP" "$TOP/build/tests/reader" "$1" "$MNT/data" "$2" "${3:-0}" >"$T/reader" 2>&1 &
 	LOAD_PID=$!
@@ -33,7 +33,9 @@ read_for() {
 			kill -USR1 "$LOAD_PID"
 			less=
 		fi
-		[ "$kb" != "$BAD_KB" ] || BAD_MS=$((BAD_MS + (now - last) / 1000))
+		# A machine that does not get to run (in emulation) judges as much later.
+		span=$(((now - last) / 1000))
+		[ "$kb" != "$BAD_KB" ] || BAD_MS=$((BAD_MS + (span < 150 ? span : 150)))
 	done
 	wait "$LOAD_PID"
 	pids=("${pids[@]/$LOAD_PID/}")
@@ -61,9 +63,9 @@ harm() {
 	is "$(read_kb)" "$original" "$what: $original KB again"
 	is "$(said 'back to [0-9]+ KB')" 1 "$what: taken back once, and said so"
 	is "$(said 'does harm to')" 1 "$what: progress came back with it"
-	# What it may cost: 5 s of nothing.
-	ok "$what: at least $(((SECONDS_EACH - 5) * 90 / SECONDS_EACH)) % of what staying put gives" \
-		[ $((UNITS * 100)) -ge $((put * (SECONDS_EACH - 5) * 90 / SECONDS_EACH)) ]
+	# What it may cost: 5 s of nothing, on a machine that is not always as fast.
+	ok "$what: at least $(((SECONDS_EACH - 5) * 70 / SECONDS_EACH)) % of what staying put gives" \
+		[ $((UNITS * 100)) -ge $((put * (SECONDS_EACH - 5) * 70 / SECONDS_EACH)) ]
 	# The memory: after a pause that ends every window, the same readers again.
 	nap 6
 	read_for "$kind" 8
