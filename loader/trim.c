@@ -147,6 +147,8 @@ static void remember(struct trim_bdi *b, enum trim_result result, __u64 now)
 	c->result[rung] = (__u8)result;
 	doublings = c->times[rung] < AGAIN_MAX ? c->times[rung] : AGAIN_MAX;
 	c->until_ns[rung] = now + (AGAIN_NS << doublings);
+	if (result == RUNG_UNCLEAR)
+		c->until_ns[rung] = now + ((AGAIN_NS / 60) << doublings);
 	if (result == RUNG_ABORTED)
 		c->until_ns[rung] = now + ((AGAIN_NS / 12) << doublings);
 	if (b->paired && b->to_kb < b->from_kb) /* the same readers, still? */
@@ -224,7 +226,8 @@ static enum trim_result judge(const struct trim_bdi *b)
 	/* Readers who ask for only so much get it at either: then for less of the device's time. */
 	if (others_fine && mine.loss < LOSS_CHEAPER && after * 10 < before * 9)
 		return RUNG_BETTER;
-	return RUNG_EQUAL;
+	/* Better by more than it takes, but for the noise: again soon. */
+	return others_fine && mine.gain > GAIN_PAYS ? RUNG_UNCLEAR : RUNG_EQUAL;
 }
 
 static void on_trial(struct trim *t, struct trim_bdi *b, const struct hop *hop, __u64 now,

@@ -32,7 +32,7 @@ enum trim_verdict {
 	NR_TRIM_VERDICTS,
 };
 
-enum trim_result { RUNG_UNKNOWN, RUNG_WORSE, RUNG_EQUAL, RUNG_BETTER, RUNG_ABORTED };
+enum trim_result { RUNG_UNKNOWN, RUNG_WORSE, RUNG_EQUAL, RUNG_BETTER, RUNG_UNCLEAR, RUNG_ABORTED };
 
 struct trim_finding {
 	enum trim_verdict verdict;

@@ -50,7 +50,7 @@ sed -i -E 's/^(device = [^ ]+) .*/\1 86400000 0 0 0 0 0 0/' "$BPFAHEAD_STATE_DIR
 
 start_run
 probe_on
-ok 'a stream on hdd: 1024 KB or more is found' read_until 90 stream said '(1024|2048) KB for sequential in place of [0-9]+: \+.* kept'
+ok 'a stream on hdd: 1024 KB or more is found' read_until 150 stream said '(1024|2048) KB for sequential in place of [0-9]+: \+.* kept'
 stop_reading
 found=$(status_json | jq -r --arg b "$BDI" '.devices[] | select(.bdi == $b) | .learned.values[] |
 	select(.kind == "trim" and .class == "sequential") | .kb')
