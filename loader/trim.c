@@ -208,7 +208,7 @@ static enum trim_result judge(const struct trim_bdi *b)
 			return RUNG_WORSE;
 		if (b->nr_trial >= VERDICT_HOPS && c.loss > LOSS_WORSE && c.loss > 3 * c.error)
 			return RUNG_WORSE;
-		if (measure != own && c.loss > LOSS_OTHERS)
+		if (measure != own && c.loss > LOSS_OTHERS && c.loss > c.error)
 			others_fine = false;
 	}
 	if (b->nr_trial < VERDICT_HOPS)
