@@ -626,9 +626,7 @@ static int plan_all(const struct maps *maps, struct plan *plan)
 static int write_row(const struct maps *maps, const struct row *row)
 {
 	if (!row->drop)
-		return bpf_map_update_elem(maps->policy, &row->bdi_id, &row->policy, BPF_ANY) ?
-			       -errno :
-			       0;
+		return maps_put_row(maps, row->bdi_id, &row->policy, BPF_ANY);
 	if (bpf_map_delete_elem(maps->policy, &row->bdi_id) && errno != ENOENT)
 		return -errno;
 	return 0;

@@ -723,6 +723,7 @@ enum row_outcome device_rows_appeared(const struct device_rows *rows, __u64 bdi_
 	struct device_row device;
 	struct policy_row row;
 	char label[96];
+	int err;
 
 	if (!rows->state_dir || !bdi_id)
 		return ROW_NONE;
@@ -737,11 +738,12 @@ enum row_outcome device_rows_appeared(const struct device_rows *rows, __u64 bdi_
 	device_row_lay(&device, &row);
 	bdi_display_name(name, label, sizeof(label));
 	/* Whoever was faster set it by hand. */
-	if (bpf_map_update_elem(rows->maps->policy, &bdi_id, &row, BPF_NOEXIST)) {
-		if (errno == EEXIST)
-			return ROW_KEPT;
+	err = maps_put_row(rows->maps, bdi_id, &row, BPF_NOEXIST);
+	if (err == -EEXIST)
+		return ROW_KEPT;
+	if (err) {
 		tell(rows, true, "%s: its calibrated policy cannot be put in place: %s", label,
-		     strerror(errno));
+		     strerror(-err));
 		return ROW_FAILED;
 	}
 	tell(rows, false, "%s: policy as calibrated on %s (%s)", label, device.date,

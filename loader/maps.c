@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bdi.h"
 #include "defaults.h"
 
 #define ANY 0 /* a value that only the kernel programs know */
@@ -305,6 +306,51 @@ int maps_each_bdi(const struct maps *maps, int (*fn)(const struct bdi_state *, v
 			return err;
 	}
 	return 0;
+}
+
+/* Is the row of use to anybody? Where that cannot be told it is. */
+static bool row_counts(const struct maps *maps, __u64 bdi_id, const struct policy_row *row)
+{
+	struct bdi_state state;
+	__u32 slot;
+
+	if (bdi_id == DEFAULT_POLICY_ID)
+		return true;
+	if (bpf_map_lookup_elem(maps->bdi_slots, &bdi_id, &slot))
+		return errno != ENOENT || memchr(row->clamp, CLAMP_BY_HAND, sizeof(row->clamp));
+	if (bpf_map_lookup_elem(maps->bdis, &slot, &state) || state.bdi_id != bdi_id)
+		return true;
+	state.name[BDI_NAME_LEN - 1] = '\0';
+	return state.sysfs_ino && bdi_sysfs_ino(state.name) == state.sysfs_ino;
+}
+
+static void drop_needless_rows(const struct maps *maps)
+{
+	const unsigned int most = BDI_SLOTS + 1;
+	__u64 *ids = calloc(most, sizeof(*ids));
+	struct policy_row row;
+	unsigned int i, n = 0;
+
+	if (!ids)
+		return;
+	while (n < most && !bpf_map_get_next_key(maps->policy, n ? &ids[n - 1] : NULL, &ids[n]))
+		n++;
+	for (i = 0; i < n; i++) {
+		if (!bpf_map_lookup_elem(maps->policy, &ids[i], &row) &&
+		    !row_counts(maps, ids[i], &row))
+			bpf_map_delete_elem(maps->policy, &ids[i]);
+	}
+	free(ids);
+}
+
+int maps_put_row(const struct maps *maps, __u64 bdi_id, const struct policy_row *row, __u64 flags)
+{
+	int err = bpf_map_update_elem(maps->policy, &bdi_id, row, flags);
+
+	if (err != -E2BIG)
+		return err;
+	drop_needless_rows(maps);
+	return bpf_map_update_elem(maps->policy, &bdi_id, row, flags);
 }
 
 /* The line "memlock:" of a map's fdinfo: bytes, 0 if absent, or -errno. */

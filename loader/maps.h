@@ -39,6 +39,15 @@ int maps_global_stats(const struct maps *maps, struct global_stats *sum);
 /* Calls fn for each occupied slot; stops at the first non-zero return and returns it. */
 int maps_each_bdi(const struct maps *maps, int (*fn)(const struct bdi_state *, void *), void *arg);
 
+/*
+ * maps_put_row - write a row of the policy
+ * @flags: BPF_ANY, BPF_NOEXIST or BPF_EXIST
+ * If the map is full, rows of bdis that have left make room. So do those of bdis that no kernel
+ * program knows any more, unless a person set them: what was calibrated or learned comes back when
+ * the device is read again. 0 or -errno.
+ */
+int maps_put_row(const struct maps *maps, __u64 bdi_id, const struct policy_row *row, __u64 flags);
+
 /* Kernel memory charged to the maps, in bytes, models included (from fdinfo). */
 long long maps_memory_bytes(const struct maps *maps);
 

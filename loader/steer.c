@@ -283,6 +283,7 @@ static void refresh(struct steer *s, struct steer_bdi *b)
 	struct policy_row row;
 	unsigned int i, kb;
 	bool any = false;
+	int err;
 
 	read_base(s, b);
 	row = b->base;
@@ -313,8 +314,9 @@ static void refresh(struct steer *s, struct steer_bdi *b)
 		return;
 	if (b->has_row && !memcmp(&row, &b->written, sizeof(row)))
 		return;
-	if (bpf_map_update_elem(s->maps->policy, &b->bdi_id, &row, BPF_ANY)) {
-		news(s, b, true, "its row of the policy cannot be written: %s", strerror(errno));
+	err = maps_put_row(s->maps, b->bdi_id, &row, BPF_ANY);
+	if (err) {
+		news(s, b, true, "its row of the policy cannot be written: %s", strerror(-err));
 		return;
 	}
 	b->written = row;

@@ -493,6 +493,64 @@ static void test_put_into_the_map(void **state)
 	close(maps.policy);
 }
 
+/* A map full of rows: of a bdi that is there, of two that are not, of one that nobody knows. */
+static void test_rows_of_the_departed_make_room(void **state)
+{
+	enum { THERE = 11, LEFT = 12, UNKNOWN = 13, UNKNOWN_BY_HAND = 14, NEW = 15, LEFT_TOO = 16 };
+	static const __u64 all[] = {DEFAULT_POLICY_ID, THERE, LEFT, UNKNOWN, UNKNOWN_BY_HAND};
+	const __u64 new = NEW, late = LEFT_TOO;
+	struct policy_row row = {.ra_kb = {[CLASS_PAGES] = 16}}, hand = row;
+	struct bdi_state there = {.bdi_id = THERE, .name = "7:11"};
+	struct bdi_state left = {.bdi_id = LEFT, .name = "7:12", .sysfs_ino = 4711};
+	__u32 slot, i;
+	struct maps maps;
+	__u64 id;
+
+	(void)state;
+	memset(&maps, 0xff, sizeof(maps));
+	maps.policy =
+		bpf_map_create(BPF_MAP_TYPE_HASH, "policy", sizeof(__u64), sizeof(row), 5, NULL);
+	if (maps.policy < 0)
+		skip(); /* not root */
+	maps.bdi_slots = bpf_map_create(BPF_MAP_TYPE_HASH, "bdi_slots", sizeof(__u64), sizeof(slot),
+					8, NULL);
+	maps.bdis = bpf_map_create(BPF_MAP_TYPE_ARRAY, "bdis", sizeof(__u32),
+				   sizeof(struct bdi_state), 2, NULL);
+	assert_true(maps.bdi_slots >= 0 && maps.bdis >= 0);
+	put(at("bdi/7:11/read_ahead_kb"), "128\n");
+	there.sysfs_ino = bdi_sysfs_ino("7:11");
+	assert_true(there.sysfs_ino);
+	slot = 0;
+	id = THERE;
+	assert_int_equal(bpf_map_update_elem(maps.bdi_slots, &id, &slot, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(maps.bdis, &slot, &there, BPF_ANY), 0);
+	slot = 1;
+	id = LEFT;
+	assert_int_equal(bpf_map_update_elem(maps.bdi_slots, &id, &slot, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(maps.bdis, &slot, &left, BPF_ANY), 0);
+	hand.clamp[CLASS_PAGES] = CLAMP_BY_HAND;
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_int_equal(bpf_map_update_elem(maps.policy, &all[i],
+						     all[i] == UNKNOWN_BY_HAND ? &hand : &row,
+						     BPF_ANY),
+				 0);
+
+	assert_int_equal(maps_put_row(&maps, new, &row, BPF_NOEXIST), 0);
+	assert_int_equal(maps_put_row(&maps, new, &row, BPF_NOEXIST), -EEXIST);
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_int_equal(!bpf_map_lookup_elem(maps.policy, &all[i], &row),
+				 all[i] != LEFT && all[i] != UNKNOWN);
+	/* One place is left; then all that is there counts. */
+	slot = 0;
+	assert_int_equal(bpf_map_update_elem(maps.bdi_slots, &new, &slot, BPF_ANY), 0);
+	assert_int_equal(maps_put_row(&maps, late, &hand, BPF_ANY), 0);
+	id = 99;
+	assert_int_equal(maps_put_row(&maps, id, &row, BPF_ANY), -E2BIG);
+	close(maps.policy);
+	close(maps.bdi_slots);
+	close(maps.bdis);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_better_kind_and_later_date_win),
 		cmocka_unit_test(test_store_that_fails),
 		cmocka_unit_test(test_put_into_the_map),
+		cmocka_unit_test(test_rows_of_the_departed_make_room),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
