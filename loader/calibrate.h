@@ -150,6 +150,19 @@ cJSON *calibrate_json(const struct calibrate_about *about, const struct calibrat
 
 /* --- measuring -------------------------------------------------------------------------------- */
 
+/* The device's value while it has one under test, for whoever is to put it back. */
+struct calibrate_lent {
+	unsigned int own_kb, lent_kb;
+	int active; /* set last, cleared last */
+};
+
+/*
+ * calibrate_take_back - give the device its own value back, if it has the one under test
+ * @ra_fd: its read_ahead_kb, O_RDWR
+ * Anything else is somebody's, and stays. 0 or -errno.
+ */
+int calibrate_take_back(int ra_fd, struct calibrate_lent *lent);
+
 struct calibrate_plan {
 	int directory;            /* descriptor of where the files go */
 	int ra_fd;                /* read_ahead_kb of the bdi, O_RDWR */
@@ -157,6 +170,8 @@ struct calibrate_plan {
 	double seconds;           /* bound on the whole */
 	unsigned long long bytes; /* bound on the files' size */
 	const char *disk_stat;    /* the disk's `stat` in sysfs, for amplification; NULL: none */
+	/* Shared with a process that outlives this one should it be killed. */
+	struct calibrate_lent *lent;
 	/* Told before each figure: what is done, share of the whole that is done, seconds left. */
 	void (*progress)(const char *what, double share, double left, void *arg);
 	void *arg;

@@ -304,17 +304,37 @@ static unsigned int odd_pages_kb(unsigned int kb)
 	return pages <= 4 || pages & 1 ? kb : kb - page_kb();
 }
 
+int calibrate_take_back(int ra_fd, struct calibrate_lent *lent)
+{
+	unsigned int now_kb;
+	int err;
+
+	if (!__atomic_load_n(&lent->active, __ATOMIC_ACQUIRE))
+		return 0;
+	err = bdi_read_kb(ra_fd, &now_kb);
+	if (!err && now_kb == lent->lent_kb)
+		err = bdi_write_kb(ra_fd, lent->own_kb, &now_kb);
+	if (!err)
+		__atomic_store_n(&lent->active, 0, __ATOMIC_RELEASE);
+	return err;
+}
+
 /* Gives our files the value, and the device its own again: some microseconds later, whatever fails.
  */
 static int give(struct measuring *m, enum calibrate_pattern pattern, unsigned int kb)
 {
-	unsigned int before, in_effect, i;
+	struct calibrate_lent *lent = m->plan->lent;
+	unsigned int in_effect, i;
 	int err, advised = 0, back;
 
-	err = bdi_read_kb(m->plan->ra_fd, &before);
+	err = bdi_read_kb(m->plan->ra_fd, &lent->own_kb);
 	if (err)
 		return fault(m, err, "cannot read read_ahead_kb: %s", strerror(-err));
+	lent->lent_kb = kb;
+	__atomic_store_n(&lent->active, 1, __ATOMIC_RELEASE);
 	err = bdi_write_kb(m->plan->ra_fd, kb, &in_effect);
+	if (!err)
+		lent->lent_kb = in_effect;
 	if (!err) {
 		if (pattern == CALIBRATE_FILES)
 			for (i = 0; i < m->nr_small && !advised; i++)
@@ -322,9 +342,9 @@ static int give(struct measuring *m, enum calibrate_pattern pattern, unsigned in
 		else
 			advised = posix_fadvise(m->file, 0, 0, POSIX_FADV_NORMAL);
 	}
-	back = bdi_write_kb(m->plan->ra_fd, before, &i);
+	back = calibrate_take_back(m->plan->ra_fd, lent);
 	if (back)
-		return fault(m, back, "cannot put read_ahead_kb back to %u KB: %s", before,
+		return fault(m, back, "cannot put read_ahead_kb back to %u KB: %s", lent->own_kb,
 			     strerror(-back));
 	if (err)
 		return fault(m, err, "cannot write read_ahead_kb: %s", strerror(-err));
@@ -716,7 +736,10 @@ static int measure_all(struct measuring *m)
 	return 0;
 }
 
-/* By mmap an error of the device is a signal. Nothing is to be undone: the files have no names. */
+/*
+ * By mmap an error of the device is a signal. The files have no names; what else is to be undone
+ * is for the process that waits for this one's end.
+ */
 static void bus_error(int signal_nr)
 {
 	static const char text[] = "bpfahead: reading the test file: Input/output error\n";

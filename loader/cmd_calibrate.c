@@ -10,10 +10,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -50,6 +53,10 @@ struct calibration {
 	bool loaded, had_row;
 	__u64 bdi_id; /* 0: unknown to it */
 	struct policy_row row_before;
+	/* who cleans up if this process cannot */
+	struct calibrate_lent *lent;
+	pid_t keeper;
+	int alive; /* closed when this process ends, however that is */
 	/* the progress */
 	bool terminal;
 	char last[64];
@@ -378,13 +385,8 @@ static void show_device(const struct calibration *c)
 	close(fd);
 }
 
-/*
- * A row of zeros: the class that our own reading is taken for changes nothing, and no value in
- * place for a moment is taken for somebody's. `applied` stays the helper's alone.
- */
-static void hold_decisions(struct calibration *c)
+static void find_loaded(struct calibration *c)
 {
-	const struct policy_row leave_alone = {0};
 	struct find_bdi find = {.name = c->name, .sysfs_ino = bdi_sysfs_ino(c->name)};
 	struct applied applied;
 	const char *why;
@@ -401,7 +403,18 @@ static void hold_decisions(struct calibration *c)
 	c->had_row = !bpf_map_lookup_elem(c->maps.policy, &c->bdi_id, &c->row_before);
 	if (!bpf_map_lookup_elem(c->maps.applied, &c->bdi_id, &applied) && applied.holds_original)
 		c->about.original_kb = applied.original_kb;
-	bpf_map_update_elem(c->maps.policy, &c->bdi_id, &leave_alone, BPF_ANY);
+}
+
+/*
+ * A row of zeros: the class that our own reading is taken for changes nothing, and no value in
+ * place for a moment is taken for somebody's. `applied` stays the helper's alone.
+ */
+static void hold_decisions(const struct calibration *c)
+{
+	const struct policy_row leave_alone = {0};
+
+	if (c->bdi_id)
+		maps_put_row(&c->maps, c->bdi_id, &leave_alone, BPF_ANY);
 }
 
 /*
@@ -436,6 +449,56 @@ static void release_decisions(struct calibration *c)
 	}
 	bpf_map_delete_elem(c->maps.policy, &c->bdi_id);
 	device_rows_appeared(&rows, c->bdi_id, c->name, NULL);
+}
+
+/*
+ * A process that waits for the end of this one. If that is not the one foreseen (SIGKILL, the
+ * SIGBUS of a device that fails, no memory), it undoes what this one would have undone. It holds
+ * the device's lock as long. 0 or -errno.
+ */
+static int start_keeper(struct calibration *c)
+{
+	int ends[2], err;
+	ssize_t n;
+	char done;
+
+	c->lent = mmap(NULL, sizeof(*c->lent), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (c->lent == MAP_FAILED)
+		return -errno;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	c->keeper = fork();
+	if (c->keeper < 0) {
+		err = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		return err;
+	}
+	if (c->keeper) {
+		close(ends[0]);
+		c->alive = ends[1];
+		return 0;
+	}
+	close(ends[1]);
+	setsid(); /* what kills the group of this one does not kill it */
+	prctl(PR_SET_NAME, "bpfahead-keeper", 0, 0, 0);
+	do
+		n = read(ends[0], &done, 1);
+	while (n < 0 && errno == EINTR);
+	if (!n) {
+		calibrate_take_back(c->ra_fd, c->lent);
+		release_decisions(c);
+	}
+	_exit(EXIT_SUCCESS);
+}
+
+static void end_keeper(const struct calibration *c)
+{
+	if (write(c->alive, "", 1) != 1)
+		say("who would have cleaned up after this process has died");
+	close(c->alive);
+	waitpid(c->keeper, NULL, 0);
 }
 
 /* --- the progress ------------------------------------------------------------------------------
@@ -633,6 +696,7 @@ static int measure(struct calibration *c, int signals)
 		.seconds = c->seconds,
 		.bytes = c->bytes,
 		.disk_stat = c->stat_path[0] ? c->stat_path : NULL,
+		.lent = c->lent,
 		.progress = show_progress,
 		.arg = c,
 	};
@@ -657,7 +721,7 @@ static int measure(struct calibration *c, int signals)
 
 static int calibrate(struct calibration *c)
 {
-	int signals, status;
+	int signals, status, err;
 
 	status = find_place(c);
 	if (!status)
@@ -668,11 +732,19 @@ static int calibrate(struct calibration *c)
 	signals = take_signals();
 	if (signals < 0)
 		return fail(EXIT_FAILURE, "cannot take signals: %s", strerror(-signals));
+	find_loaded(c);
+	err = start_keeper(c);
+	if (err) {
+		status = fail(EXIT_FAILURE, "cannot start a process: %s", strerror(-err));
+		goto close;
+	}
 	hold_decisions(c);
 	status = measure(c, signals);
 	if (!status)
 		status = show_result(c);
 	release_decisions(c);
+	end_keeper(c);
+close:
 	if (c->loaded)
 		maps_close(&c->maps);
 	close(signals);

@@ -128,6 +128,7 @@ stop_load
 # --- ended early -----------------------------------------------------------------------------------
 
 rm "$BPFAHEAD_STATE_DIR"/devices/*.conf
+no_row() { [ "$(own_row)" = '"none"' ]; }
 for signal in INT TERM KILL; do
 	"${in_cgroup[@]}" "$CGROUP" "$BPFAHEAD" calibrate "$MNT" --bytes 128M >"$T/first" 2>&1 </dev/null &
 	pid=$!
@@ -144,13 +145,29 @@ for signal in INT TERM KILL; do
 	ok "SIG$signal: the device's own value" kb_is $original
 	ok "SIG$signal: no file is left" nothing_left
 	is "$(find "$BPFAHEAD_STATE_DIR/devices" -type f)" '' "SIG$signal: nothing is stored"
+	ok "SIG$signal: no row of its own is left" wait_for 5 no_row
 	[ $signal != KILL ] || continue
 	is $status 1 "SIG$signal: status 1"
 	like "$(<"$T/first")" 'interrupted: nothing is stored' "SIG$signal: that is said"
-	is "$(own_row)" '"none"' "SIG$signal: no row of its own is left"
 done
-# Nobody could take the zeros back.
-is "$(own_row | jq -c '[.[].kb] | unique')" '[0]' 'SIGKILL: the row that leaves it alone is still there'
+# A device that fails under a mapping, which is a SIGBUS: here the file is cut off.
+"$BPFAHEAD" config "policy.$NAME.pages=20"
+row=$(own_row)
+"${in_cgroup[@]}" "$CGROUP" "$BPFAHEAD" calibrate "$MNT" --bytes 128M >"$T/first" 2>&1 </dev/null &
+pid=$!
+pids+=("$pid")
+half_way() { grep -q 'pages,' "$T/first"; }
+wait_for 60 half_way || die "calibrate does not get on: $(<"$T/first")"
+ok 'a row of zeros meanwhile' [ "$(own_row)" != "$row" ]
+for fd in "/proc/$pid/fd"/*; do
+	[[ $(readlink "$fd") != *'(deleted)' ]] || truncate -s 0 "$fd"
+done
+wait "$pid"
+is $? 1 'the device fails: status 1'
+row_is_back() { [ "$(own_row)" = "$row" ]; }
+like "$(<"$T/first")" 'Input/output error' 'the device fails: that is said'
+ok 'the device fails: its row is as it was' wait_for 5 row_is_back
+ok "the device fails: its own value" kb_is $original
 "$BPFAHEAD" config "policy.$NAME=default"
 stop_pid "$RUN_PID"
 "$BPFAHEAD" unload >/dev/null 2>&1

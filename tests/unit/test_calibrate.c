@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From curves to a policy row: planted curves whose answer is known. */
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
+#include "loader/bdi.h"
 #include "loader/calibrate.h"
 
 /* 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096 */
@@ -430,6 +433,49 @@ static void test_shown(void **state)
 	cJSON_Delete(root);
 }
 
+/* As read_ahead_kb would be; its descriptor. */
+static int made_up_kb(const char *kb)
+{
+	char name[] = "/tmp/test_calibrate.XXXXXX";
+	int fd = mkstemp(name);
+
+	assert_true(fd >= 0);
+	unlink(name);
+	assert_int_equal(write(fd, kb, strlen(kb)), strlen(kb));
+	return fd;
+}
+
+static void test_what_is_lent_comes_back(void **state)
+{
+	struct calibrate_lent lent = {.own_kb = 192, .lent_kb = 4092, .active = 1};
+	unsigned int kb;
+	int fd;
+
+	(void)state;
+	fd = made_up_kb("4092\n");
+	assert_int_equal(calibrate_take_back(fd, &lent), 0);
+	assert_int_equal(bdi_read_kb(fd, &kb), 0);
+	assert_int_equal(kb, 192);
+	assert_false(lent.active);
+	close(fd);
+
+	/* Nothing is lent, or somebody has set another value meanwhile: theirs stays. */
+	fd = made_up_kb("4092\n");
+	assert_int_equal(calibrate_take_back(fd, &lent), 0);
+	assert_int_equal(bdi_read_kb(fd, &kb), 0);
+	assert_int_equal(kb, 4092);
+	lent.lent_kb = 252;
+	lent.active = 1;
+	assert_int_equal(calibrate_take_back(fd, &lent), 0);
+	assert_int_equal(bdi_read_kb(fd, &kb), 0);
+	assert_int_equal(kb, 4092);
+	close(fd);
+
+	lent.active = 1;
+	assert_int_equal(calibrate_take_back(-1, &lent), -EBADF);
+	assert_true(lent.active);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_too_noisy_to_tell),
 		cmocka_unit_test(test_what_is_missing_stays_default),
 		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_what_is_lent_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
