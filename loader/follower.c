@@ -282,6 +282,7 @@ static int await(struct follower *f, __u64 seq, int timeout_ms, struct open_coun
 	struct pollfd p = {.fd = f->socket, .events = POLLIN};
 	struct timespec now, end;
 	struct answer answer;
+	ssize_t got;
 	int left;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -298,12 +299,11 @@ static int await(struct follower *f, __u64 seq, int timeout_ms, struct open_coun
 			return -errno;
 		if (!p.revents)
 			continue;
-		if (recv(f->socket, &answer, sizeof(answer), MSG_DONTWAIT) !=
-		    (ssize_t)sizeof(answer)) {
-			if (errno == EAGAIN || errno == EINTR)
-				continue;
-			return -EPIPE;
-		}
+		got = recv(f->socket, &answer, sizeof(answer), MSG_DONTWAIT);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (got != (ssize_t)sizeof(answer))
+			return -EPIPE; /* 0: it has died, and errno is of something else */
 		if (answer.seq != seq)
 			continue; /* of an order whose time had run out */
 		if (counts)
