@@ -230,10 +230,12 @@ static enum file_outcome give_value(struct per_file *p, const struct file_event 
 		return FILE_DROPPED;
 	r->ra_kb = e->wanted_kb;
 	err = lend(p, e, fd, known, &entry, own_kb, e->wanted_kb, &r->ra_kb, &counts);
-	if (err == -ECANCELED)
-		return FILE_DROPPED;
-	if (err)
-		return refused(p, e, v, r, err);
+	if (err) {
+		/* Some may have copied it before that, and files may have been opened. */
+		if (!bdi_read_kb(fd, &own_kb))
+			p->sweep(p->follower, e->bdi_id, v->name, own_kb);
+		return err == -ECANCELED ? FILE_DROPPED : refused(p, e, v, r, err);
+	}
 	r->readers = (unsigned int)counts.rearmed;
 	if (counts.rearmed) {
 		v->ra_kb = r->ra_kb;

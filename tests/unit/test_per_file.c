@@ -409,6 +409,7 @@ static void the_other_process_fails(void **state)
 	seen.error = -ETIMEDOUT;
 	assert_int_equal(ask(508), FILE_REFUSED);
 	assert_int_equal(seen.last.error, ETIMEDOUT);
+	assert_int_equal(seen.sweeps, 1); /* who had copied it already gives it back */
 	assert_int_equal(get_kb(), 128);
 	assert_int_equal(value().ra_kb, 0);
 	assert_true(value().retry_ns > now_ns());
