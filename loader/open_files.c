@@ -215,6 +215,35 @@ void open_query_bdi(struct open_query *q, const struct maps *maps, __u64 bdi_id,
 	}
 }
 
+/* What readers that were killed have left behind. */
+static void forget_dead_readers(const struct open_files *of)
+{
+	__u32 readers[OPEN_QUERIES_MAX];
+	unsigned int i, n = 0;
+	int fd;
+
+	while (n < OPEN_QUERIES_MAX &&
+	       !bpf_map_get_next_key(of->open_queries, n ? &readers[n - 1] : NULL, &readers[n]))
+		n++;
+	for (i = 0; i < n; i++) {
+		fd = (int)syscall(SYS_pidfd_open, readers[i], 0);
+		if (fd >= 0)
+			close(fd);
+		else if (errno == ESRCH)
+			bpf_map_delete_elem(of->open_queries, &readers[i]);
+	}
+}
+
+static int put_query(const struct open_files *of, __u32 reader, const struct open_query *q)
+{
+	int err = bpf_map_update_elem(of->open_queries, &reader, q, BPF_ANY);
+
+	if (err != -E2BIG)
+		return err;
+	forget_dead_readers(of);
+	return bpf_map_update_elem(of->open_queries, &reader, q, BPF_ANY);
+}
+
 static int walk_over(const struct open_files *of, int link, struct open_query *q,
 		     int (*fn)(const struct open_file *files, size_t n, void *arg), void *arg)
 {
@@ -225,7 +254,7 @@ static int walk_over(const struct open_files *of, int link, struct open_query *q
 
 	if (!files)
 		return -ENOMEM;
-	err = bpf_map_update_elem(of->open_queries, &reader, q, BPF_ANY);
+	err = put_query(of, reader, q);
 	if (err)
 		goto free;
 	walk = bpf_iter_create(link);
@@ -378,7 +407,8 @@ static int pidfd_of(const struct open_file *f)
 
 /*
  * Descriptors can change hands between the walk and now. Overlayfs, which has
- * two inodes for a file, is not compared.
+ * two inodes for a file, is not compared; nor is the device number of btrfs,
+ * whose subvolumes show another one than their super block has.
  */
 static bool same_file(int fd, const struct open_file *f)
 {
@@ -391,7 +421,10 @@ static bool same_file(int fd, const struct open_file *f)
 		       (major(st.st_rdev) << 20 | minor(st.st_rdev)) == f->rdev;
 	if (!S_ISREG(st.st_mode))
 		return false;
-	return f->flags & OPEN_FILE_OVERLAY || st.st_ino == f->ino;
+	if (f->flags & OPEN_FILE_OVERLAY)
+		return true;
+	return st.st_ino == f->ino &&
+	       (!major(st.st_dev) || (major(st.st_dev) << 20 | minor(st.st_dev)) == f->s_dev);
 }
 
 /* 0 or -errno. */
