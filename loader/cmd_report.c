@@ -182,7 +182,10 @@ static int write_file(const char *path, const char *bytes, size_t size)
 	direct = !stat(path, &st) && !S_ISREG(st.st_mode);
 	if (snprintf(part, sizeof(part), direct ? "%s" : "%s.part", path) >= (int)sizeof(part))
 		return fail(EXIT_FAILURE, "%s: %s", path, strerror(ENAMETOOLONG));
-	out = fopen(part, "we");
+	/* In a directory of everybody's that name may be another one's link by now. */
+	if (!direct && unlink(part) && errno != ENOENT)
+		return fail(EXIT_FAILURE, "%s: %s", part, strerror(errno));
+	out = fopen(part, direct ? "we" : "wxe");
 	if (!out)
 		return fail(EXIT_FAILURE, "%s: %s", path, strerror(errno));
 	if (fwrite(bytes, 1, size, out) != size)

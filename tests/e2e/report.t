@@ -48,7 +48,10 @@ rm "$page"
 
 # --- the page of a made-up history -----------------------------------------------------------
 
+echo precious >"$T/precious"
+ln -s precious "$page.part"
 ok 'a page is drawn' report -o "$page"
+is "$(<"$T/precious")" precious "through nobody's link"
 is "$(cat "$T/out" "$T/err")" '' 'and nothing said'
 is "$(stat -c %a "$page")" 644 'the page has the mode of any file'
 ok 'no part of it is left over' test ! -e "$page.part"
