@@ -347,32 +347,22 @@ int follower_file(struct follower *f, __u64 bdi_id, const struct file_key *key, 
 	return err ? err : await(f, o.seq, timeout_ms, counts);
 }
 
+static int ask_for_ours(__u64 bdi_id, const char *name, unsigned int ra_kb, void *arg)
+{
+	return follower_ask(arg, bdi_id, name, ra_kb, OPEN_QUERY_OURS);
+}
+
 int follower_return(struct follower *f, int timeout_ms)
 {
 	struct order barrier = {.flags = ORDER_ANSWER}; /* of no bdi: what came before is done */
-	__u64 id, *last = NULL;
-	struct ra_history h;
-	unsigned int kb;
-	int fd, err;
+	int err;
 
 	if (!switched_on(f->maps))
 		return -ECANCELED;
 	open_files_forget_own(&f->of);
-	while (!bpf_map_get_next_key(f->of.ra_history, last, &id)) {
-		last = &id;
-		if (bpf_map_lookup_elem(f->of.ra_history, &id, &h) || !h.ours)
-			continue;
-		h.name[BDI_NAME_LEN - 1] = '\0';
-		fd = bdi_open(h.name, h.sysfs_ino);
-		if (fd < 0)
-			continue; /* it has left, and files on it are read no more */
-		err = bdi_read_kb(fd, &kb);
-		close(fd);
-		if (!err)
-			err = follower_ask(f, id, h.name, kb, OPEN_QUERY_OURS);
-		if (err == -ECANCELED || err == -EPIPE)
-			return err;
-	}
+	err = open_files_each_ours(&f->of, ask_for_ours, f);
+	if (err == -ECANCELED || err == -EPIPE)
+		return err;
 	barrier.seq = ++f->seq;
 	err = give(f, &barrier);
 	return err ? err : await(f, barrier.seq, timeout_ms, NULL);

@@ -154,18 +154,27 @@ void ra_history_put(struct ra_history *h, __u32 pages, bool ours)
 	h->nr_values = n;
 }
 
+/* Copies the keys, of which there are RA_HISTORY_MAX at most; how many there are. */
+static unsigned int history_keys(const struct open_files *of, __u64 *keys)
+{
+	unsigned int n = 0;
+
+	while (n < RA_HISTORY_MAX &&
+	       !bpf_map_get_next_key(of->ra_history, n ? &keys[n - 1] : NULL, &keys[n]))
+		n++;
+	return n;
+}
+
 /* Deletes what is known of bdis that have left. */
 static void forget_departed(const struct open_files *of)
 {
 	__u64 *keys = calloc(RA_HISTORY_MAX, sizeof(*keys));
 	struct ra_history h;
-	unsigned int i, n = 0;
+	unsigned int i, n;
 
 	if (!keys)
 		return;
-	while (n < RA_HISTORY_MAX &&
-	       !bpf_map_get_next_key(of->ra_history, n ? &keys[n - 1] : NULL, &keys[n]))
-		n++;
+	n = history_keys(of, keys);
 	for (i = 0; i < n; i++) {
 		if (bpf_map_lookup_elem(of->ra_history, &keys[i], &h))
 			continue;
@@ -565,21 +574,18 @@ void open_files_forget_own(const struct open_files *of)
 			break;
 }
 
-int open_files_return(const struct open_files *of, const struct maps *maps,
-		      struct open_counts *counts)
+int open_files_each_ours(const struct open_files *of,
+			 int (*fn)(__u64 bdi_id, const char *name, unsigned int ra_kb, void *arg),
+			 void *arg)
 {
 	__u64 *keys = calloc(RA_HISTORY_MAX, sizeof(*keys));
-	struct open_query q;
+	unsigned int i, n, kb;
 	struct ra_history h;
-	unsigned int i, n = 0, kb;
 	int fd, err, failed = 0;
 
 	if (!keys)
 		return -ENOMEM;
-	open_files_forget_own(of);
-	while (n < RA_HISTORY_MAX &&
-	       !bpf_map_get_next_key(of->ra_history, n ? &keys[n - 1] : NULL, &keys[n]))
-		n++;
+	n = history_keys(of, keys);
 	for (i = 0; i < n; i++) {
 		if (bpf_map_lookup_elem(of->ra_history, &keys[i], &h) || !h.ours)
 			continue;
@@ -591,13 +597,37 @@ int open_files_return(const struct open_files *of, const struct maps *maps,
 		close(fd);
 		if (err)
 			continue;
-		open_query_bdi(&q, maps, keys[i], kb);
-		q.flags = OPEN_QUERY_OURS;
-		err = open_files_rearm(of, &q, counts, NULL);
+		err = fn(keys[i], h.name, kb, arg);
 		failed = failed ? failed : err;
 	}
 	free(keys);
 	return failed;
+}
+
+struct returning {
+	const struct open_files *of;
+	const struct maps *maps;
+	struct open_counts *counts;
+};
+
+static int return_ours(__u64 bdi_id, const char *name, unsigned int ra_kb, void *arg)
+{
+	struct returning *r = arg;
+	struct open_query q;
+
+	(void)name;
+	open_query_bdi(&q, r->maps, bdi_id, ra_kb);
+	q.flags = OPEN_QUERY_OURS;
+	return open_files_rearm(r->of, &q, r->counts, NULL);
+}
+
+int open_files_return(const struct open_files *of, const struct maps *maps,
+		      struct open_counts *counts)
+{
+	struct returning r = {.of = of, .maps = maps, .counts = counts};
+
+	open_files_forget_own(of);
+	return open_files_each_ours(of, return_ours, &r);
 }
 
 void open_files_return_all(const char *pin_dir, const struct maps *maps, FILE *report)

@@ -107,6 +107,15 @@ int open_files_rearm(const struct open_files *of, struct open_query *q, struct o
 		     struct open_denial *denial);
 
 /*
+ * open_files_each_ours - call @fn for each bdi that has had a value of ours and is there
+ * @fn: gets what the bdi has now
+ * Goes on after a failure. 0 or the first -errno.
+ */
+int open_files_each_ours(const struct open_files *of,
+			 int (*fn)(__u64 bdi_id, const char *name, unsigned int ra_kb, void *arg),
+			 void *arg);
+
+/*
  * open_files_return - take our values back from open files, originals being in place again
  * Looks at each bdi of the history. 0 or -errno.
  */
