@@ -17,7 +17,8 @@
 #include "names.h"
 #include "state.h"
 
-#define FILE_MAX 65536 /* more than a full table takes */
+#define FILE_MAX 65536             /* more than a full table takes */
+#define BUDGET_MS_MAX (1ULL << 50) /* a probe multiplies them: far from the end of 64 bits */
 
 static const char *const kinds[] = {
 	[LEARNED_HARM] = "harm", [LEARNED_TRIM] = "trim", [LEARNED_PAIR] = "pair"};
@@ -107,6 +108,11 @@ const struct learned_device *learned_find_device(const struct learned_table *t, 
 	return NULL;
 }
 
+bool learned_holds(const struct learned *e, __u64 now_s)
+{
+	return e->until_s > now_s && e->until_s - now_s <= HARM_MAX_S;
+}
+
 struct learned_device *learned_device(struct learned_table *t, const char *device)
 {
 	struct learned_device *b = &t->of[0];
@@ -169,8 +175,8 @@ static int take_line(void *arg, const char *section, const char *name, const cha
 	if (!strcmp(name, "device")) {
 		struct learned_device *d = learned_device(t, device);
 
-		if (!take_number(&rest, ~0ULL, &d->watched_ms) ||
-		    !take_number(&rest, ~0ULL, &d->worse_ms))
+		if (!take_number(&rest, BUDGET_MS_MAX, &d->watched_ms) ||
+		    !take_number(&rest, BUDGET_MS_MAX, &d->worse_ms))
 			d->watched_ms = d->worse_ms = 0;
 #define X(field, text) (void)take_number(&rest, ~0ULL, &d->field);
 		LEARNED_COUNT_LIST(X)
@@ -208,7 +214,8 @@ int learned_load(struct learned_table *t, const char *state_dir)
 	memset(t, 0, sizeof(*t));
 	if (err)
 		return err;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* O_NONBLOCK: a FIFO of that name is no reason to wait for its writer. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	text = malloc(FILE_MAX + 1);

@@ -68,6 +68,8 @@ const struct learned *learned_find(const struct learned_table *t, const char *de
 /* Harm was done: forgotten for 10 minutes, twice as long each time in a row, a day at most. */
 const struct learned *learned_harm(struct learned_table *t, const char *device,
 				   unsigned int class_id, unsigned int kb, __u64 now_s);
+/* Is its time not over? One that is farther off than any is of a clock that was wrong. */
+bool learned_holds(const struct learned *e, __u64 now_s);
 /* The best value found, of LEARNED_TRIM or _PAIR; policy_kb itself: nothing is to be remembered. */
 void learned_trim(struct learned_table *t, const char *device, enum learned_kind kind,
 		  unsigned int class_id, unsigned int kb, unsigned int policy_kb, __u64 now_s);

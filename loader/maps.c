@@ -324,23 +324,27 @@ static bool row_counts(const struct maps *maps, __u64 bdi_id, const struct polic
 	return state.sysfs_ino && bdi_sysfs_ino(state.name) == state.sysfs_ino;
 }
 
+unsigned int maps_policy_ids(const struct maps *maps, __u64 ids[POLICY_ROWS_MAX])
+{
+	unsigned int n = 0;
+
+	while (n < POLICY_ROWS_MAX &&
+	       !bpf_map_get_next_key(maps->policy, n ? &ids[n - 1] : NULL, &ids[n]))
+		n++;
+	return n;
+}
+
 static void drop_needless_rows(const struct maps *maps)
 {
-	const unsigned int most = BDI_SLOTS + 1;
-	__u64 *ids = calloc(most, sizeof(*ids));
+	__u64 ids[POLICY_ROWS_MAX];
 	struct policy_row row;
-	unsigned int i, n = 0;
+	unsigned int i, n = maps_policy_ids(maps, ids);
 
-	if (!ids)
-		return;
-	while (n < most && !bpf_map_get_next_key(maps->policy, n ? &ids[n - 1] : NULL, &ids[n]))
-		n++;
 	for (i = 0; i < n; i++) {
 		if (!bpf_map_lookup_elem(maps->policy, &ids[i], &row) &&
 		    !row_counts(maps, ids[i], &row))
 			bpf_map_delete_elem(maps->policy, &ids[i]);
 	}
-	free(ids);
 }
 
 int maps_put_row(const struct maps *maps, __u64 bdi_id, const struct policy_row *row, __u64 flags)

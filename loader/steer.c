@@ -147,17 +147,13 @@ static void set_cell(struct policy_row *to, const struct policy_row *from, unsig
 void steer_sweep(const struct maps *maps)
 {
 	struct policy_row standard = {}, row;
-	__u64 key, next, id = DEFAULT_POLICY_ID;
-	bool learned, by_hand, first = true;
-	unsigned int i, n;
+	__u64 ids[POLICY_ROWS_MAX], id = DEFAULT_POLICY_ID;
+	bool learned, by_hand;
+	unsigned int i, k, n = maps_policy_ids(maps, ids);
 
 	bpf_map_lookup_elem(maps->policy, &id, &standard);
-	for (n = 0; n < 4 * BDI_SLOTS; n++) {
-		if (bpf_map_get_next_key(maps->policy, first ? NULL : &key, &next))
-			return;
-		key = next;
-		first = false;
-		if (key == DEFAULT_POLICY_ID || bpf_map_lookup_elem(maps->policy, &key, &row))
+	for (k = 0; k < n; k++) {
+		if (ids[k] == DEFAULT_POLICY_ID || bpf_map_lookup_elem(maps->policy, &ids[k], &row))
 			continue;
 		learned = by_hand = false;
 		for (i = 0; i < CLASSES_MAX; i++) {
@@ -167,12 +163,10 @@ void steer_sweep(const struct maps *maps)
 			learned = true;
 			set_cell(&row, &standard, i);
 		}
-		if (learned && by_hand) {
-			bpf_map_update_elem(maps->policy, &key, &row, BPF_EXIST);
-		} else if (learned) {
-			bpf_map_delete_elem(maps->policy, &key);
-			first = true; /* a key that is gone leads to the first one anyway */
-		}
+		if (learned && by_hand)
+			bpf_map_update_elem(maps->policy, &ids[k], &row, BPF_EXIST);
+		else if (learned)
+			bpf_map_delete_elem(maps->policy, &ids[k]);
 	}
 }
 
@@ -228,7 +222,7 @@ static bool is_harmful(const struct steer *s, const struct steer_bdi *b, unsigne
 	const struct learned *e =
 		learned_find(&s->learned, b->device, LEARNED_HARM, class_id, nominal_kb(kb));
 
-	return e && e->until_s > now_s;
+	return e && learned_holds(e, now_s);
 }
 
 /*
@@ -299,7 +293,7 @@ static void refresh(struct steer *s, struct steer_bdi *b)
 	for (i = 0; i < LEARNED_MAX; i++) {
 		const struct learned *e = &s->learned.entry[i];
 
-		if (e->kind == LEARNED_HARM && e->until_s > now_s &&
+		if (e->kind == LEARNED_HARM && learned_holds(e, now_s) &&
 		    !strcmp(e->device, b->device) &&
 		    (!b->next_expiry_s || e->until_s < b->next_expiry_s))
 			b->next_expiry_s = e->until_s;

@@ -136,7 +136,7 @@ static void full_table(void **state)
 	for (i = 0; i < LEARNED_MAX; i++) {
 		snprintf(device, sizeof(device), "%0110u", i);
 		learned_harm(&t, device, CLASS_SMALL_FILES, 65536, 1790000000);
-		learned_device(&t, device)->watched_ms = ~0ULL / 1000;
+		learned_device(&t, device)->watched_ms = 1ULL << 50;
 		learned_device(&t, device)->trials = 0xffffffff;
 	}
 	assert_int_equal(learned_save(&t, dir), 0);
@@ -183,6 +183,28 @@ static void bad_files(void **state)
 	free(large);
 }
 
+/* A FIFO, and numbers that no sane clock or device has given. */
+static void strange_files(void **state)
+{
+	static const char text[] = "harm = d pages 64 2 18446744073709551615\n"
+				   "device = d 1000 18446744073709551615 1 1 1 1 1\n";
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/" LEARNED_FILE, dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(10);
+	assert_int_equal(learned_load(&t, dir), 0);
+	alarm(0);
+	unlink(path);
+	write_file(text, sizeof(text) - 1);
+	assert_int_equal(learned_load(&t, dir), 0);
+	assert_false(learned_holds(learned_find(&t, "d", LEARNED_HARM, CLASS_PAGES, 64), 1000));
+	assert_int_equal(learned_device(&t, "d")->worse_ms, 0);
+	assert_int_equal(learned_device(&t, "d")->watched_ms, 0);
+	assert_true(learned_holds(learned_harm(&t, DISK, CLASS_PAGES, 16, 1000), 1000));
+}
+
 static void nowhere_to_write(void **state)
 {
 	char path[128];
@@ -204,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(there_and_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(strange_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(nowhere_to_write, setup, teardown),
 	};
 
