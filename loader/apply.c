@@ -30,20 +30,8 @@
 #include "apply_internal.h"
 #include "bdi.h"
 #include "defaults.h"
+#include "host.h"
 #include "names.h"
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
-}
-
-static unsigned int page_kb(void)
-{
-	return (unsigned int)(sysconf(_SC_PAGESIZE) / 1024);
-}
 
 /* The kernel keeps whole pages. */
 static unsigned int whole_pages(unsigned long long kb)

@@ -35,6 +35,7 @@
 
 #include "bdi.h"
 #include "calibrate.h"
+#include "host.h"
 
 #define MIB (1ULL << 20)
 #define WRITE_CHUNK (8 * MIB)
@@ -290,11 +291,6 @@ static int make_files(struct measuring *m)
 }
 
 /* --- the value -------------------------------------------------------------------------------- */
-
-static unsigned int page_kb(void)
-{
-	return (unsigned int)(sysconf(_SC_PAGESIZE) / 1024);
-}
 
 /* The value that the kernel program would have set: an odd number of pages (bpf/decide.bpf.h). */
 static unsigned int odd_pages_kb(unsigned int kb)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "bdi.h"
+#include "host.h"
 
 /* include/uapi/linux/pidfd.h, since 6.9; EINVAL before that */
 #ifndef PIDFD_THREAD
@@ -25,17 +26,9 @@
 #define RECORDS_READ 256 /* the kernel gathers 32 KB per read */
 #define SEEN_SLOTS 1024  /* a power of two, well above RECORDS_READ */
 
-static __u64 monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
-}
-
 __u32 kb_to_pages(unsigned int kb)
 {
-	return kb / (__u32)(sysconf(_SC_PAGESIZE) / 1024);
+	return kb / page_kb();
 }
 
 /* --- the pins ------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "bdi.h"
+#include "host.h"
 #include "names.h"
 
 #define LEND_NS 1000000000ULL /* what is lent is back by then, whatever happens */
@@ -28,14 +29,6 @@
 #define RETRY_FIRST_NS 10000000000ULL
 #define RETRY_DOUBLINGS 6     /* up to 10 minutes */
 #define OLD_EVENT_NS 10000000 /* never too old */
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
-}
 
 static bool mode_is(const struct per_file *p, __u32 mode)
 {

@@ -12,6 +12,7 @@
 
 #include "bdi.h"
 #include "guard.h"
+#include "host.h"
 #include "learned.h"
 #include "names.h"
 #include "trim.h"
@@ -69,19 +70,6 @@ static __u64 wall_s(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (__u64)now.tv_sec;
-}
-
-static __u64 monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
-}
-
-static unsigned int page_kb(void)
-{
-	return (unsigned int)(sysconf(_SC_PAGESIZE) / 1024);
 }
 
 /* What the policy calls a value: odd_pages_kb() of bpf/decide.bpf.h takes a page off it. */
