@@ -262,7 +262,7 @@ static void set_watch(struct steer *s, struct steer_bdi *b, __u64 until_ns)
 static void refresh(struct steer *s, struct steer_bdi *b)
 {
 	__u64 now_s = wall_s();
-	struct policy_row row;
+	struct policy_row row, now;
 	unsigned int i, kb;
 	bool any = false;
 	int err;
@@ -296,6 +296,11 @@ static void refresh(struct steer *s, struct steer_bdi *b)
 		return;
 	if (b->has_row && !memcmp(&row, &b->written, sizeof(row)))
 		return;
+	/* Somebody else's row as it stands is not written again: it may be theirs to change by now. */
+	if (!any && get_row(s, b->bdi_id, &now) && !memcmp(&row, &now, sizeof(row))) {
+		b->has_row = false;
+		return;
+	}
 	err = maps_put_row(s->maps, b->bdi_id, &row, BPF_ANY);
 	if (err) {
 		news(s, b, true, "its row of the policy cannot be written: %s", strerror(-err));
