@@ -296,7 +296,7 @@ static void refresh(struct steer *s, struct steer_bdi *b)
 		return;
 	if (b->has_row && !memcmp(&row, &b->written, sizeof(row)))
 		return;
-	/* Somebody else's row as it stands is not written again: it may be theirs to change by now. */
+	/* Somebody else's row is not written again as it stands: it may be another one by now. */
 	if (!any && get_row(s, b->bdi_id, &now) && !memcmp(&row, &now, sizeof(row))) {
 		b->has_row = false;
 		return;
