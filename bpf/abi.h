@@ -14,12 +14,13 @@
 #define BPFAHEAD_ABI_VERSION 1
 #define BPFAHEAD_PIN_DIR "/sys/fs/bpf/bpfahead"
 
-#define BDI_SLOTS 256     /* bdis watched at once; a power of two */
-#define BDI_NAME_LEN 32   /* bdi->dev_name: "8:0", "btrfs-1", "0:52-fuseblk" */
-#define CPU_MASK_WORDS 16 /* CPUs touched, folded modulo 1,024 */
-#define HOPS_MAX 8        /* hop boundaries kept per bdi: a window of at most 8 hops */
-#define STREAMS 8         /* recent block streams remembered per CPU and bdi */
-#define RA_KB_HARD_MIN 4  /* 0 turns every buffered read into 4 KB I/O */
+#define BDI_SLOTS 256                   /* bdis watched at once; a power of two */
+#define POLICY_ROWS_MAX (BDI_SLOTS + 1) /* one of each, and the default one */
+#define BDI_NAME_LEN 32                 /* bdi->dev_name: "8:0", "btrfs-1", "0:52-fuseblk" */
+#define CPU_MASK_WORDS 16               /* CPUs touched, folded modulo 1,024 */
+#define HOPS_MAX 8       /* hop boundaries kept per bdi: a window of at most 8 hops */
+#define STREAMS 8        /* recent block streams remembered per CPU and bdi */
+#define RA_KB_HARD_MIN 4 /* 0 turns every buffered read into 4 KB I/O */
 #define RA_KB_HARD_MAX 65536
 #define DEFAULT_POLICY_ID 0ULL /* key of the default row in the policy map; no bdi has id 0 */
 

@@ -39,8 +39,6 @@ int maps_global_stats(const struct maps *maps, struct global_stats *sum);
 /* Calls fn for each occupied slot; stops at the first non-zero return and returns it. */
 int maps_each_bdi(const struct maps *maps, int (*fn)(const struct bdi_state *, void *), void *arg);
 
-#define POLICY_ROWS_MAX (BDI_SLOTS + 1)
-
 /* The ids of all rows of the policy, DEFAULT_POLICY_ID among them; how many there are. */
 unsigned int maps_policy_ids(const struct maps *maps, __u64 ids[POLICY_ROWS_MAX]);
 
