@@ -9,6 +9,8 @@
 #ifndef BPFAHEAD_FEATURES_H
 #define BPFAHEAD_FEATURES_H
 
+#include <stdbool.h>
+
 #include "abi.h"
 
 #define RATIO_ONE 65536ULL /* ratios are Q16 */
@@ -49,6 +51,36 @@ static inline __u64 feature_mean(__u64 sum, __u64 count)
 static inline __u64 feature_per_second(__u64 count, __u64 span_us)
 {
 	return span_us ? count * 1000000 / span_us : 0;
+}
+
+/*
+ * window_pages - pages of a window as the models know them
+ * @w: its deltas in pages of the kernel's size
+ * @ra_pages: bdi->ra_pages, of the kernel's size
+ * @scale: pages of 4 KB in one of the kernel's; one model serves all
+ *
+ * Values of ours lack a page (odd_pages_kb() in policy.bpf.h), and models have been trained with
+ * the powers of two: what is read by such a value counts as if by the even one. A marker hit asks
+ * for ra_pages by mmap, and for what the program asked for by read(2), which is another number.
+ */
+static inline void window_pages(struct window *w, __u64 ra_pages, __u32 scale)
+{
+	bool odd = ra_pages > 4 && ra_pages & 1;
+	__u64 *d = w->delta;
+
+	if (odd) {
+		d[COUNTER_ORDER_PAGES] += d[COUNTER_ORDER_PAGES] / ra_pages;
+		d[COUNTER_ORDER_RA_PAGES] += d[COUNTER_ORDER_RA_PAGES] / ra_pages;
+		d[COUNTER_UNUSED_PAGES] += d[COUNTER_UNUSED_PAGES] / ra_pages;
+		if (8 * d[COUNTER_ASYNC_PAGES] >= 7 * ra_pages * d[COUNTER_ASYNC_CALLS])
+			d[COUNTER_ASYNC_PAGES] += d[COUNTER_ASYNC_PAGES] / ra_pages;
+	}
+	w->ra_pages = (ra_pages + odd) * scale;
+	d[COUNTER_SYNC_PAGES] *= scale;
+	d[COUNTER_ASYNC_PAGES] *= scale;
+	d[COUNTER_ORDER_PAGES] *= scale;
+	d[COUNTER_ORDER_RA_PAGES] *= scale;
+	d[COUNTER_UNUSED_PAGES] *= scale;
 }
 
 /* Readahead calls of a window: what `min_calls` counts for a model of this layer. */

@@ -73,8 +73,8 @@ static __noinline void count_file(__u32 stat)
 /* What was gained since a boundary, 0 the newest. Returns -1 if a total ran backwards. */
 __attribute__((noinline)) int file_part(const struct file_state *f, __u32 back, struct part *p)
 {
-	__u32 i, scale = PAGE_KB / 4, zero = 0;
 	const struct file_snapshot *from;
+	__u32 i, zero = 0;
 	struct scratch *s;
 	__s32 sign = 0;
 
@@ -84,7 +84,6 @@ __attribute__((noinline)) int file_part(const struct file_state *f, __u32 back, 
 	from = &f->ring[back];
 	p->class_id = CLASS_NONE;
 	p->margin = 0;
-	p->w.ra_pages = s->in.ra_pages * scale;
 	p->w.span_ns = s->in.now_ns - from->time_ns;
 	for (i = 0; i < FILE_COUNTER_FIRST; i++)
 		p->w.delta[i] = 0;
@@ -95,11 +94,7 @@ __attribute__((noinline)) int file_part(const struct file_state *f, __u32 back, 
 		sign |= gained;
 		p->w.delta[FILE_COUNTER_FIRST + i] = (__u32)gained;
 	}
-	p->w.delta[COUNTER_SYNC_PAGES] *= scale;
-	p->w.delta[COUNTER_ASYNC_PAGES] *= scale;
-	p->w.delta[COUNTER_ORDER_PAGES] *= scale;
-	p->w.delta[COUNTER_ORDER_RA_PAGES] *= scale;
-	p->w.delta[COUNTER_UNUSED_PAGES] *= scale;
+	window_pages(&p->w, s->in.ra_pages, PAGE_KB / 4);
 	p->calls = window_readahead_calls(&p->w);
 	return sign < 0 || (__s64)p->w.span_ns < 0 ? -1 : 0;
 }

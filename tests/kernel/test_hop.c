@@ -984,6 +984,28 @@ static void objects_may_hide(void **state)
 		assert_in_range(hop.now_ns - since, kept - 2 * HOP, kept + 2 * HOP);
 	}
 	assert_int_equal(kept, 960000 * MS);
+	/* A third class is believed at once, if it leads by more than a little. */
+	hop.ra_pages = 4;
+	sequential();
+	sequential();
+	sequential();
+	assert_int_equal(st.decided_class, CLASS_OBJECTS);
+	hop.ra_pages = 15;
+	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, CLASS_OBJECTS, CLASS_MIXED);
+	write_model(&model);
+	for (turn = 0; turn < 8; turn++)
+		calls(48, 52);
+	assert_in_range(st.margin, LOGIT_ONE / 100, 4 * LOGIT_ONE - 1);
+	assert_int_equal(st.window_class, CLASS_MIXED);
+	assert_int_equal(st.decided_class, CLASS_OBJECTS);
+	for (turn = 0; turn < 8; turn++)
+		random_reads();
+	assert_int_equal(st.decided_class, CLASS_MIXED);
+	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, CLASS_OBJECTS, CLASS_PAGES);
+	write_model(&model);
+	for (turn = 0; turn < 8; turn++)
+		random_reads();
+	assert_int_equal(st.decided_class, CLASS_PAGES);
 	/* Pages for long: what comes then is something else. */
 	for (turn = 0; turn < 200; turn++)
 		random_reads();
