@@ -21,7 +21,14 @@
 enum { CALIBRATE_VALUES = 0 CALIBRATE_LADDER_LIST(X) };
 #undef X
 
-extern const unsigned int calibrate_ladder[CALIBRATE_VALUES];
+extern unsigned int calibrate_ladder[CALIBRATE_VALUES];
+
+/*
+ * calibrate_ladder_include - measure the administrator's value, too, in place of its neighbour
+ * @kb: ignored below the second value and beyond twice the last
+ * A disk may be fastest at just that: twice its largest request, for one (Linux 6.17 and later).
+ */
+void calibrate_ladder_include(unsigned int kb);
 
 #define CALIBRATE_REPEATS_MAX 16
 

@@ -9,7 +9,7 @@
 #include "defaults.h"
 
 #define X(kb) kb,
-const unsigned int calibrate_ladder[CALIBRATE_VALUES] = {CALIBRATE_LADDER_LIST(X)};
+unsigned int calibrate_ladder[CALIBRATE_VALUES] = {CALIBRATE_LADDER_LIST(X)};
 #undef X
 
 const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = {
@@ -59,6 +59,18 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 static bool has_figure(const struct calibrate_cell *cell)
 {
 	return cell->repeats && cell->typical > 0;
+}
+
+void calibrate_ladder_include(unsigned int kb)
+{
+	unsigned int v, nearest = 1;
+
+	for (v = 1; v < CALIBRATE_VALUES; v++)
+		if (fabs(log2(calibrate_ladder[v]) - log2(kb)) <
+		    fabs(log2(calibrate_ladder[nearest]) - log2(kb)))
+			nearest = v;
+	if (kb >= calibrate_ladder[1] && kb <= 2 * calibrate_ladder[CALIBRATE_VALUES - 1])
+		calibrate_ladder[nearest] = kb;
 }
 
 void calibrate_add(struct calibrate_result *r, enum calibrate_pattern pattern, unsigned int value,

@@ -704,6 +704,7 @@ static int measure(struct calibration *c, int signals)
 	struct calibrate_fault why = {""};
 	int err;
 
+	calibrate_ladder_include(c->about.original_kb);
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	err = calibrate_measure(&plan, &c->result, &c->about.file_bytes, &why);
 	clock_gettime(CLOCK_MONOTONIC, &ended);

@@ -271,6 +271,24 @@ static void test_row_of_a_cloud_disk(void **state)
 		assert_true(choice[id].why[0]);
 }
 
+/* The administrator's own value is measured where it is a sensible one. */
+static void test_original_is_on_the_ladder(void **state)
+{
+	(void)state;
+	calibrate_ladder_include(2560);
+	assert_int_equal(calibrate_ladder[CALIBRATE_VALUES - 2], 2560);
+	assert_int_equal(calibrate_ladder[CALIBRATE_VALUES - 1], 4096);
+	calibrate_ladder_include(2048); /* and back */
+	calibrate_ladder_include(65536);
+	calibrate_ladder_include(4);
+	calibrate_ladder_include(0);
+	calibrate_ladder_include(128);
+	assert_int_equal(calibrate_ladder[CALIBRATE_VALUES - 2], 2048);
+	assert_int_equal(calibrate_ladder[CALIBRATE_VALUES - 1], 4096);
+	assert_int_equal(calibrate_ladder[0], 4);
+	assert_int_equal(calibrate_ladder[4], 128);
+}
+
 /* Reads are what is scarce: a page costs as much as 256 KB around it. */
 static void test_objects_and_pages_share(void **state)
 {
@@ -492,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_first_pass_stops_early),
 		cmocka_unit_test(test_contenders),
 		cmocka_unit_test(test_row_of_a_cloud_disk),
+		cmocka_unit_test(test_original_is_on_the_ladder),
 		cmocka_unit_test(test_objects_and_pages_share),
 		cmocka_unit_test(test_row_of_a_hard_disk),
 		cmocka_unit_test(test_original_that_costs),

@@ -114,6 +114,40 @@ static void more_unread_than_read(void **state)
 	assert_int_equal(f.value[FEATURE_USED_RATIO], 0);
 }
 
+/* A value of ours counts as the even one that models know; requests of programs are what they are.
+ */
+static void odd_pages(void **state)
+{
+	struct window odd = {.delta = {[COUNTER_ORDER_PAGES] = 1500,
+				       [COUNTER_ORDER_RA_PAGES] = 1500,
+				       [COUNTER_UNUSED_PAGES] = 150,
+				       [COUNTER_ASYNC_CALLS] = 10,
+				       [COUNTER_ASYNC_PAGES] = 150,
+				       [COUNTER_SYNC_PAGES] = 40}};
+	struct window same = odd;
+
+	(void)state;
+	same.delta[COUNTER_ASYNC_PAGES] = 40;
+	window_pages(&odd, 15, 1);
+	assert_int_equal(odd.ra_pages, 16);
+	assert_int_equal(odd.delta[COUNTER_ORDER_PAGES], 1600);
+	assert_int_equal(odd.delta[COUNTER_ORDER_RA_PAGES], 1600);
+	assert_int_equal(odd.delta[COUNTER_UNUSED_PAGES], 160);
+	assert_int_equal(odd.delta[COUNTER_ASYNC_PAGES], 160); /* a mapping's */
+	assert_int_equal(odd.delta[COUNTER_SYNC_PAGES], 40);
+	odd = same;
+	window_pages(&odd, 15, 1);
+	assert_int_equal(odd.delta[COUNTER_ASYNC_PAGES], 40); /* a program's */
+	odd = same;
+	window_pages(&odd, 16, 16); /* pages of 64 KB */
+	assert_int_equal(odd.ra_pages, 256);
+	assert_int_equal(odd.delta[COUNTER_ORDER_PAGES], 24000);
+	odd = same;
+	window_pages(&odd, 3, 1);
+	assert_int_equal(odd.ra_pages, 3);
+	assert_int_equal(odd.delta[COUNTER_ORDER_PAGES], 1500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +157,7 @@ int main(void)
 		cmocka_unit_test_setup(random_reads, fresh),
 		cmocka_unit_test_setup(files_and_faults, fresh),
 		cmocka_unit_test_setup(more_unread_than_read, fresh),
+		cmocka_unit_test(odd_pages),
 	};
 
 	return cmocka_run_group_tests_name("features", tests, NULL, NULL);
