@@ -171,6 +171,21 @@ static __always_inline void ask_shadow(struct bdi_state *st, struct scratch *s)
 }
 
 /*
+ * Pages that are no random ones: read-arounds that go on within 4 MiB of the last. A mapping that
+ * is read backwards looks like that, or one in strides; no model has an input for it. What suits a
+ * stream suits it, and what suits pages costs it most of its rate.
+ */
+#define PLACES_SHARE 4
+
+static __always_inline void classify_in_place(struct scratch *s, struct part *p)
+{
+	classify(s, p);
+	if (p->class_id == CLASS_PAGES &&
+	    p->w.delta[COUNTER_AROUND_STARTS] * PLACES_SHARE < p->w.delta[COUNTER_AROUND_CALLS])
+		p->class_id = CLASS_SEQUENTIAL;
+}
+
+/*
  * Asks the model about hop and window. Returns -1 if a total ran backwards.
  *
  * When the last two hops agree with each other but not with the window, the
@@ -206,8 +221,8 @@ __attribute__((noinline)) int hop_classify(__u32 slot)
 		st->stats.abstained++;
 		return 0;
 	}
-	classify(s, &s->hop);
-	classify(s, &s->window);
+	classify_in_place(s, &s->hop);
+	classify_in_place(s, &s->window);
 	if (s->hop.class_id != s->window.class_id) {
 		st->stats.disagreed++;
 		if (s->hop.class_id == st->previous_hop_class && s->span > 2) {
@@ -217,7 +232,7 @@ __attribute__((noinline)) int hop_classify(__u32 slot)
 				return -1;
 			features_compute(&s->window.w, &s->window.f);
 			if (s->window.calls >= s->set.min_calls)
-				classify(s, &s->window);
+				classify_in_place(s, &s->window);
 		}
 	}
 	remember_logits(st, s);

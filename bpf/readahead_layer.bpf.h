@@ -116,15 +116,15 @@ static __always_inline bool around_starts(__u64 index)
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	__u64 *last;
 	__u32 away;
+	bool same;
 
 	if (!s)
 		return false;
 	last = &s->around[pid & (AROUND_TASKS - 1)];
 	away = place - (__u32)*last + 1;
-	if (*last >> 32 == pid && away <= 2)
-		return false;
+	same = *last >> 32 == pid && away <= 2;
 	*last = (__u64)pid << 32 | place;
-	return true;
+	return !same;
 }
 
 static __always_inline void account_order(struct inode *inode, struct file_ra_state *ra)

@@ -81,6 +81,7 @@ static void calls_for(__u64 after, __u64 async, __u64 around)
 	__u64 add[COUNTERS_MAX] = {
 		[COUNTER_ASYNC_CALLS] = async,
 		[COUNTER_AROUND_CALLS] = around,
+		[COUNTER_AROUND_STARTS] = around,
 	};
 
 	count_on(SLOT, hop.now_ns / HOP % made_up.cpus, id, add);
@@ -1017,6 +1018,26 @@ static void objects_may_hide(void **state)
 	assert_int_equal(st.hidden_ns, 60000 * MS);
 }
 
+/* Read-arounds that stay where they are: a mapping read backwards, not pages at random. */
+static void pages_in_place(void **state)
+{
+	__u64 add[COUNTERS_MAX] = {[COUNTER_AROUND_CALLS] = 100, [COUNTER_AROUND_STARTS] = 24};
+	struct model model;
+
+	(void)state;
+	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, CLASS_OBJECTS, CLASS_PAGES);
+	write_model(&model);
+	count_on(SLOT, 0, id, add);
+	hop.now_ns += HOP;
+	end_hop(&hop);
+	get_bdi(SLOT, &st);
+	assert_int_equal(st.decided_class, CLASS_SEQUENTIAL);
+	random_reads();
+	random_reads();
+	random_reads();
+	assert_int_equal(st.decided_class, CLASS_PAGES);
+}
+
 /* --- samples and appearances -------------------------------------------------------------------
  */
 
@@ -1272,6 +1293,7 @@ int main(void)
 		TEST(refused_is_tried_again),
 		TEST(full_ring_loses_nothing),
 		TEST(objects_may_hide),
+		TEST(pages_in_place),
 		TEST(samples),
 		TEST(samples_leave_room),
 		TEST(appearance),

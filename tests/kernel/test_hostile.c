@@ -171,7 +171,9 @@ static bool model_has_class(__u32 class_id)
 	__u32 i;
 
 	for (i = 0; i < model.header.nr_outputs; i++)
-		if (model.header.class_id[i] == class_id)
+		if (model.header.class_id[i] == class_id ||
+		    /* what pages in place are taken for */
+		    (model.header.class_id[i] == CLASS_PAGES && class_id == CLASS_SEQUENTIAL))
 			return true;
 	return false;
 }
