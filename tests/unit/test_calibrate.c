@@ -260,8 +260,8 @@ static void test_row_of_a_cloud_disk(void **state)
 	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
 	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
 	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 1024);
-	assert_int_equal(choice[CLASS_MIXED].kb, 256); /* the default, above the knee */
-	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 128);
+	assert_int_equal(choice[CLASS_MIXED].kb, 256);      /* the default, above the knee */
+	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 256); /* the default: as good as the best */
 	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 64);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 64);
 	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NEVER_RAISE);
