@@ -114,7 +114,8 @@ cleanup() {
 	local status=$? i
 	# Not in a child that a signal reached before it was another program.
 	[ $BASHPID = $$ ] || exit $status
-	trap - EXIT INT TERM
+	trap - EXIT
+	trap '' INT TERM # Ctrl-C reaches us, and whoever waits for us may pass it on
 	for ((i = ${#pids[@]} - 1; i >= 0; i--)); do stop_pid "${pids[i]}"; done
 	if [ -d "$BPFAHEAD_PIN_DIR" ]; then
 		"$BPFAHEAD" unload >/dev/null 2>&1
