@@ -27,7 +27,8 @@ if [ "${QUICK:-0}" = 1 ]; then
 else
 	static_s=15 static_warm_s=3 own_s=60 day_s=120
 fi
-static_s=${STATIC_SECONDS:-$static_s} own_s=${BPFAHEAD_SECONDS:-$own_s} day_s=${DAY_SECONDS:-$day_s}
+static_s=${STATIC_SECONDS:-$static_s} static_warm_s=${STATIC_WARM_SECONDS:-$static_warm_s}
+own_s=${BPFAHEAD_SECONDS:-$own_s} day_s=${DAY_SECONDS:-$day_s}
 
 # The phases of the day shift.
 day='seq128k mmaprand4k scan256k files64k seq128k'

@@ -17,7 +17,8 @@ usage() {
 	cat >&2 <<-'TEXT'
 	Usage: run.sh [--list]
 	Environment: PROFILE='cloud hdd fast'  WORKLOADS='glob...'  COLUMNS_WANTED='16 64 ... bpfahead'
-	  REPEATS=3  QUICK=1 (shorter)  STATIC_SECONDS=N  BPFAHEAD_SECONDS=N  LANES=N (devices at once)
+	  REPEATS=3  QUICK=1 (shorter)  STATIC_SECONDS=N  STATIC_WARM_SECONDS=N  BPFAHEAD_SECONDS=N
+	  DAY_SECONDS=N  LANES=N (devices at once)
 	  EFFECT_DIR=DIR (an image of 12 GB)  EFFECT_CELLS=FILE
 	  --list   print the cells that are still to be run, and stop
 	TEXT
