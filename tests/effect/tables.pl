@@ -125,9 +125,14 @@ sub bar { push @bars, [@_]; }
 my %geomean_bar = (cloud => 0.96, hdd => 0.96, fast => 0.92);
 my @columns = ('default', 'again', @statics, @own);
 for my $profile (@profiles) {
-	next unless $cell{$profile};
-	my $here = $cell{$profile};
 	print $out "\n### $profile\n\n";
+	unless ($cell{$profile}) {
+		print $out "All ", scalar(@workloads), " workloads are missing: `make bench-effect PROFILE=$profile`.\n";
+		bar("geomean of throughput / best static per workload, $profile, $title{$_}", 'missing',
+			">= $geomean_bar{$profile}", undef, 0) for @own;
+		next;
+	}
+	my $here = $cell{$profile};
 	for my $kind ('static', 'bpfahead') {
 		my $times = $used_times{$profile}{$kind} or next;
 		print $out "Seconds (warm-up + measured) of the $kind columns: ",
