@@ -56,7 +56,7 @@ like "$(grep '^| two ' "$T/effect.md")" '\*\*80\.0 \(1\.00\)\*\*.*\| 40\.0 \(0\.
 like "$(bar 'worst workload against host.s default, cloud, bpfahead \|')" 'one 1\.000 \(A/A 1\.000\) .* met \|' 'no worse than the default'
 like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead, probing')" \
 	'missing .* not measured' 'a column that is not there has no verdict'
-like "$(cat "$T/effect.md")" 'All 3 workloads are missing: `make bench-effect PROFILE=hdd`' 'a profile that was not measured'
+like "$(cat "$T/effect.md")" 'All 3 workloads are missing: .make bench-effect PROFILE=hdd' 'a profile that was not measured'
 ok 'a picture of the profile' test -s "$T/effect-cloud.svg"
 
 # A loss counts beyond the pair of the default with itself; a met bar is met.
