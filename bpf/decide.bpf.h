@@ -340,8 +340,10 @@ static __always_inline __u32 event_due(struct bdi_state *st, const struct scratc
  * of a minute at first: the value of pages shows what they are, and if that is objects again, the
  * next while is twice as long.
  *
- * Nor is another class that leads by little: at odd numbers of pages, which no model was trained
- * with, objects of 64 KB look like `mixed` by up to 2.1, which real mixes lead by 24 and more.
+ * Nor is `mixed` that leads by little: at odd numbers of pages, which no model was trained with,
+ * objects of 64 KB look like it by up to 2.1, where real mixes lead by 24 and more.
+ *
+ * All this is of models that see the readahead layer.
  */
 #define HIDING_KB 32
 #define HIDDEN_LEAST_NS (60000 * MS)
@@ -351,7 +353,8 @@ static __always_inline __u32 event_due(struct bdi_state *st, const struct scratc
 static __always_inline bool may_be_hidden(const struct bdi_state *st, __s32 margin, __u64 now_ns)
 {
 	return st->decided_class == CLASS_OBJECTS && st->ra_kb > HIDING_KB &&
-	       (st->candidate_class == CLASS_PAGES || margin < HIDDEN_MARGIN) &&
+	       (st->candidate_class == CLASS_PAGES ||
+		(st->candidate_class == CLASS_MIXED && margin < HIDDEN_MARGIN)) &&
 	       now_ns - st->decided_ns < st->hidden_ns;
 }
 
@@ -391,7 +394,7 @@ static __always_inline bool confirmed(struct bdi_state *st, const struct scratch
 		st->confirm++;
 	return st->confirm >= s->set.confirm && class_id != st->decided_class &&
 	       s->in.now_ns - st->decided_ns >= s->set.dwell_ns &&
-	       !may_be_hidden(st, margin, s->in.now_ns);
+	       !(s->sources & SOURCE_READAHEAD && may_be_hidden(st, margin, s->in.now_ns));
 }
 
 /* Takes the decision that is due, and tells the helper as long as it has not answered. */
