@@ -50,7 +50,7 @@ began=$(cut -d' ' -f1 /proc/uptime)
 status=0
 # Those of e2e and fault sleep most of the time, each on devices and pins of its own: JOBS at once.
 # prove's closing lines are held back, to stay the last ones.
-prove --timer --jobs "${JOBS:-2}" --rules 'par=tests/e2e/*' --rules 'par=tests/fault/*' --rules 'seq=**' \
+prove --timer --jobs "${JOBS:-3}" --rules 'par=tests/e2e/*' --rules 'par=tests/fault/*' --rules 'seq=**' \
 	--exec tests/tap.sh "${files[@]}" </dev/null 2>&1 |
 	perl -e 'open(my $closing, ">", shift) or die "$!\n";
 		$| = 1;
