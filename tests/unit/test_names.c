@@ -65,9 +65,9 @@ static void the_others(void **state)
 		assert_int_equal(mode_from_name(mode_name(i)), i);
 	assert_string_equal(mode_name(NR_MODES), "?");
 	assert_int_equal(mode_from_name("ACT"), -ENOENT);
-	for (i = 0; i <= CLAMP_NEVER_RAISE; i++)
+	for (i = 0; i <= CLAMP_LEARNED; i++)
 		assert_int_equal(clamp_from_name(clamp_name(i)), i);
-	assert_string_equal(clamp_name(CLAMP_NEVER_RAISE + 1), "?");
+	assert_string_equal(clamp_name(CLAMP_LEARNED + 1), "?");
 	assert_int_equal(clamp_from_name("never"), -ENOENT);
 	for (i = 0; i < NR_COUNTERS; i++)
 		assert_non_null(counter_name(i));
