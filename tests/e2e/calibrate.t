@@ -74,8 +74,8 @@ like "$(<"$T/run.err")" "$NAME: policy as calibrated on" 'and says so'
 is "$(own_row | jq .sequential.kb)" "$sequential" 'the value is the one that was measured'
 stop_load
 
-# While it is at work, and by hand what was measured otherwise.
-"$BPFAHEAD" config "policy.$NAME.pages=32" "policy.$NAME.objects=64"
+# While it is at work, and by hand what no measurement gives.
+"$BPFAHEAD" config "policy.$NAME.pages=20" "policy.$NAME.objects=48"
 is "$(device_json | jq -c .policy_differs)" '["objects","pages"]' 'status tells what was set by hand since'
 by_hand=$(own_row | jq -c '[.pages, .objects]')
 calibrate "$MNT" --seconds 6 --bytes 96M
