@@ -578,7 +578,7 @@ struct window_part {
 	__u64 features[FEATURES_MAX];
 	__s32 logits[MODEL_OUTPUTS_MAX];
 	__s32 margin;
-	__u8 class_id; /* CLASS_NONE: abstained or no model */
+	__u8 class_id; /* the model's answer; CLASS_NONE: abstained or no model */
 	__u8 pad[3];
 };
 

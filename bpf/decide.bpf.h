@@ -109,7 +109,7 @@ __attribute__((noinline)) int part_since(__u32 slot, __u32 back, struct part *p)
 	if (!st || !s || !p)
 		return -1;
 	from = &st->ring[(st->ring_head - back) & (HOPS_MAX - 1)];
-	p->class_id = CLASS_NONE;
+	p->class_id = p->answer = CLASS_NONE;
 	p->margin = 0;
 	p->w.span_ns = s->sum.time_ns - from->time_ns;
 	sign = p->w.span_ns;
@@ -514,7 +514,7 @@ static __noinline void record_part(struct window_part *out, const struct part *p
 	for (i = 0; i < MODEL_OUTPUTS_MAX; i++)
 		out->logits[i] = 0;
 	out->margin = p->margin;
-	out->class_id = p->class_id;
+	out->class_id = p->answer;
 	out->pad[0] = out->pad[1] = out->pad[2] = 0;
 }
 

@@ -35,6 +35,7 @@ struct part {
 	__u64 calls;
 	__s32 margin;
 	__u32 class_id; /* CLASS_NONE: too few calls, or no model */
+	__u32 answer;   /* the model's own, before classify_in_place() */
 };
 
 #define AROUND_TASKS 64 /* a power of two */

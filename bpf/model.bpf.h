@@ -10,7 +10,7 @@ static __always_inline void classify(struct scratch *s, struct part *p)
 	if (mlp_infer(&s->model, &p->f, &s->mlp))
 		return;
 	p->margin = s->mlp.margin;
-	p->class_id = s->mlp.class_id;
+	p->class_id = p->answer = s->mlp.class_id;
 }
 
 /* Copies the model of a slot to scratch and checks it there. Returns enum model_fault. */

@@ -27,6 +27,7 @@ stop_run TERM
 ok 'eval --kernel' "$BPFAHEAD_GEN" eval "$model" "$T/sequential.csv" "$T/mmap-random.csv" --json \
 	--kernel "$OBJECT" >"$T/eval.json"
 diag "$(jq -c '{kernel, recorded}' "$T/eval.json")"
+diag "$(cut -d, -f1,3,8 "$T/sequential.csv" "$T/mmap-random.csv" | grep -v ^label | sort | uniq -c | tr -s ' \n' ' ')"
 ok 'windows came with the answer of the model' [ "$(jq .recorded.windows "$T/eval.json")" -ge 4 ]
 is "$(jq .recorded.different "$T/eval.json")" 0 'which is what int8 says here, class and margin'
 is "$(jq .kernel.windows "$T/eval.json")" "$(jq .windows "$T/eval.json")" 'all were asked again'

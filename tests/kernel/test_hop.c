@@ -1027,11 +1027,17 @@ static void pages_in_place(void **state)
 	(void)state;
 	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, CLASS_OBJECTS, CLASS_PAGES);
 	write_model(&model);
+	config.record = 1;
+	set_config(&config);
 	count_on(SLOT, 0, id, add);
 	hop.now_ns += HOP;
 	end_hop(&hop);
 	get_bdi(SLOT, &st);
 	assert_int_equal(st.decided_class, CLASS_SEQUENTIAL);
+	/* What is recorded is the model's own answer: it is compared with that. */
+	read_events();
+	assert_int_equal(made_up.record.window.class_id, CLASS_PAGES);
+	assert_int_equal(made_up.record.hop.class_id, CLASS_PAGES);
 	random_reads();
 	random_reads();
 	random_reads();
