@@ -21,6 +21,7 @@ default_kb=2560
 # `again` is the host's default once more: the pair shows what a repetition is worth.
 columns=${COLUMNS_WANTED:-default again 16 64 128 256 1024 4096 bpfahead bpfahead-probe}
 repeats=${REPEATS:-3}
+contender=${CONTENDER:-0.8}
 
 if [ "${QUICK:-0}" = 1 ]; then
 	static_s=6 static_warm_s=2 own_s=30 day_s=40

@@ -313,6 +313,14 @@ start_own() {
 	rm -rf "$BPFAHEAD_STATE_DIR"
 	[ ! -d "$work/state.$profile.$BUILD_HASH" ] ||
 		cp -a "$work/state.$profile.$BUILD_HASH" "$BPFAHEAD_STATE_DIR"
+	case $1 in
+	# A trial needs a budget, 2 % of the time watched: that of a device that has been for a day.
+	*-probe)
+		mkdir -p "$BPFAHEAD_STATE_DIR"
+		echo "device = fs-uuid:$(blkid -s UUID -o value "$LOOP") 86400000 0 0 0 0 0 0" \
+			>"$BPFAHEAD_STATE_DIR/learned.ini"
+		;;
+	esac
 	start_run
 	case $1 in
 	*-probe) "$BPFAHEAD" config probe=on >/dev/null 2>&1 || {

@@ -19,6 +19,7 @@ usage() {
 	Environment: PROFILE='cloud hdd fast'  WORKLOADS='glob...'  COLUMNS_WANTED='16 64 ... bpfahead'
 	  REPEATS=3  QUICK=1 (shorter)  STATIC_SECONDS=N  STATIC_WARM_SECONDS=N  BPFAHEAD_SECONDS=N
 	  DAY_SECONDS=N  LANES=N (devices at once)
+	  CONTENDER=0.8: static values that were below this share of the row's best are not repeated
 	  EFFECT_DIR=DIR (an image of 12 GB)  EFFECT_CELLS=FILE
 	  --list   print the cells that are still to be run, and stop
 	TEXT
@@ -46,12 +47,33 @@ done
 
 asked() { [[ -z ${WORKLOADS-} || " $WORKLOADS " == *" $1 "* ]]; }
 
+# hopeless: "PROFILE,WORKLOAD,COMMAND,COLUMN," of the static columns that are not measured again: the
+# best repeat that they have is below $contender of the row's best static one. 128 KB is compared with
+# by itself, so it is.
+hopeless() {
+	awk -F, -v contender="$contender" '$5 ~ /^([0-9]+|default)$/ {
+			row = $2 "," $3 "," $4 ","
+			if ($10 > best[row]) best[row] = $10
+			if ($10 > rate[row $5 ","]) rate[row $5 ","] = $10
+			row_of[row $5 ","] = row
+		}
+		END {
+			for (cell in rate)
+				if (cell !~ /,(128|default),$/ && rate[cell] < contender * best[row_of[cell]])
+					print cell
+		}' "$cells"
+}
+
 # todo PROFILE: "COLUMN REPEAT WORKLOAD-LINE" of each cell that is not there; repeat by repeat.
 todo() {
 	local repeat column line key
+	declare -A left_out
 	for ((repeat = 1; repeat <= repeats; repeat++)); do
+		[ $repeat != 2 ] || while IFS= read -r key; do left_out[$key]=1; done < <(hopeless)
 		while IFS= read -r line; do
 			for column in $(columns_of "${line%% *}"); do
+				key=$1,${line%% *},$(command_hash "$1" "$line"),$column,
+				[ -z "${left_out[$key]-}" ] || continue
 				key=$(cell_key "$1" "$line" "$column" "$repeat")
 				grep -qF -- "$key" "$cells" || echo "$column $repeat $line"
 			done

@@ -67,7 +67,7 @@ sub median {
 	return @v % 2 ? $v[@v / 2] : ($v[@v / 2 - 1] + $v[@v / 2]) / 2;
 }
 
-my (%cell, %used_builds, %used_times);
+my (%cell, %used_builds, %used_times, %used_repeats, %spreads);
 for my $profile (keys %lines) {
 	for my $name (keys %{$lines{$profile}}) {
 		for my $column (keys %{$lines{$profile}{$name}}) {
@@ -83,6 +83,10 @@ for my $profile (keys %lines) {
 				my @v = grep { /^[\d.]+$/ } map { $_->{$key} } @all;
 				$cell_of{$key} = @v ? median(@v) : undef;
 			}
+			my $kind = $column =~ /^bpfahead/ ? 'bpfahead' : 'static';
+			$used_repeats{$profile}{$kind}{scalar(@all)}++;
+			my @v = sort { $a <=> $b } map { $_->{rate} } @all;
+			push @{$spreads{$profile}{$kind}}, ($v[-1] - $v[0]) / 2 / $cell_of{rate} if @v > 1 && $cell_of{rate} > 0;
 			$cell{$profile}{$name}{$column} = \%cell_of;
 			$used_builds{$profile}{$column}{$build}++;
 			$used_times{$profile}{$column =~ /^bpfahead/ ? 'bpfahead' : 'static'}{"$cell_of{warm}+$longest"}++;
@@ -137,6 +141,12 @@ for my $profile (@profiles) {
 		my $times = $used_times{$profile}{$kind} or next;
 		print $out "Seconds (warm-up + measured) of the $kind columns: ",
 			join(', ', map { "$_ in $times->{$_} cells" } sort keys %$times), ".\n";
+		my $repeats = $used_repeats{$profile}{$kind};
+		print $out "Repeats of the $kind columns: ", join(', ', map { "$_ in $repeats->{$_} cells" } sort keys %$repeats);
+		my @spread = sort { $a <=> $b } @{$spreads{$profile}{$kind} || []};
+		printf $out '; half the distance of least and greatest: median %.1f %%, nine tenths of the cells below %.1f %%',
+			100 * median(@spread), 100 * $spread[int(0.9 * $#spread)] if @spread;
+		print $out ".\n";
 	}
 	for my $column (@own) {
 		my $builds = $used_builds{$profile}{$column} or next;

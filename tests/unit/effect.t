@@ -73,11 +73,16 @@ like "$(bar 'worst workload against host.s default, cloud, bpfahead \|')" \
 like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead \|')" \
 	'0\.975 of 3 rows .* \| met \|' 'a bar that is met'
 
+like "$(cat "$T/effect.md")" 'Repeats of the bpfahead columns: 1 in 2 cells, 3 in 1 cells; half the distance of least and greatest: median 7\.9 %' \
+	'how often it was measured, and how far apart'
+
 # Another command, kernel or build is another cell.
 list() { tests/effect/run.sh --list | grep -c "$@"; }
 export PROFILE=cloud COLUMNS_WANTED='default again 16 64 128 256 1024 4096 bpfahead'
 is "$(WORKLOADS='one two three' list .)" 0 'cells that are there are not run again'
-is "$(WORKLOADS='one two three' REPEATS=2 list .)" 26 'those of another repeat are'
+is "$(WORKLOADS='one two three' REPEATS=2 CONTENDER=0 list .)" 26 'those of another repeat are'
+# Of one 16 and 4096 KB are far below the best, of two all but 16 and the two that are compared with.
+is "$(WORKLOADS='one two' REPEATS=2 list -E '^cloud (16|64|256|1024|4096) 2')" 4 'values that are far from the best are not repeated'
 is "$(WORKLOADS='one two three' QUICK=0 list .)" 27 'and those of other times'
 sed -i 's/^one .*/& thinktime=1/' "$T/workloads"
 is "$(WORKLOADS='one two three' list ' one ')" 9 'and those of a command that has changed'
