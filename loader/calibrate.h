@@ -155,6 +155,44 @@ void calibrate_print_svg(FILE *out, const struct calibrate_about *about,
 cJSON *calibrate_json(const struct calibrate_about *about, const struct calibrate_result *r,
 		      const struct calibrate_choice choice[NR_CLASSES]);
 
+/* --- rates ------------------------------------------------------------------------------------ */
+
+#define CALIBRATE_PAUSES_MAX 512
+
+/* A long wait: seconds since the begin at its end, how long, bytes that had come by its end. */
+struct calibrate_pause {
+	double end_s, took_s, bytes;
+};
+
+/* One figure in the making. Times are seconds. */
+struct calibrate_rate {
+	double warm_up_s, count_s, window;
+	double at_s, bytes; /* since the begin */
+	bool warm;
+	double warm_at_s, warm_bytes; /* when the warm-up was over */
+	unsigned int operations;      /* since then */
+	double longest, second;       /* operation */
+	unsigned int nr_pauses;
+	struct calibrate_pause pause[CALIBRATE_PAUSES_MAX];
+};
+
+/*
+ * calibrate_rate_begin - set out
+ * @count_s: so long is counted after the warm-up; a slow or pulsing device takes longer
+ * @window: bytes that are read ahead while others are used; 0: each operation waits for its own
+ */
+void calibrate_rate_begin(struct calibrate_rate *r, double warm_up_s, double count_s,
+			  double window);
+
+/* Takes in an operation that took @took_s and brought @bytes. True: that is enough. */
+bool calibrate_rate_add(struct calibrate_rate *r, double took_s, double bytes);
+
+/*
+ * calibrate_rate_of - bytes per second after the warm-up, over whole periods of a device that
+ * delivers in bursts; 0 if nothing came
+ */
+double calibrate_rate_of(const struct calibrate_rate *r);
+
 /* --- measuring -------------------------------------------------------------------------------- */
 
 /* The device's value while it has one under test, for whoever is to put it back. */

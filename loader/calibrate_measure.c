@@ -41,11 +41,11 @@
 #define WRITE_CHUNK (8 * MIB)
 #define WRITE_SHARE 0.25 /* of the time: a slow device gets a smaller file */
 #define FREE_SHARE 4     /* at most one part in so many of the free space */
-#define FIRST_PASS 0.3   /* of the time, for each cell once */
-#define CELL_LEAST_S 0.04
+#define FIRST_PASS 0.4   /* of the time, for each cell once */
+#define CELL_LEAST_S 0.2 /* two slices of blk-throttle: of one it grants more after a pause */
 #define CELL_MOST_S 1.0
-#define WARM_UP 0.3 /* of a cell's time, not counted: bursts that a limit allows after a pause */
-#define WARM_UP_MOST_S 0.15
+#define SCAN_LEAST_S 0.2 /* counted: four classes go by it */
+#define WARM_UP_S 0.1    /* of a cell's time, not counted: the first slice */
 #define DRAIN_MOST_S 0.3
 #define MEASURING_NICE (-10)
 #define SMALL_FILE_BYTES 65536
@@ -292,14 +292,6 @@ static int make_files(struct measuring *m)
 
 /* --- the value -------------------------------------------------------------------------------- */
 
-/* The value that the kernel program would have set: an odd number of pages (bpf/decide.bpf.h). */
-static unsigned int odd_pages_kb(unsigned int kb)
-{
-	unsigned int pages = kb / page_kb();
-
-	return pages <= 4 || pages & 1 ? kb : kb - page_kb();
-}
-
 int calibrate_take_back(int ra_fd, struct calibrate_lent *lent)
 {
 	unsigned int now_kb;
@@ -529,55 +521,57 @@ static long operate(struct measuring *m, struct cell *c)
 	return (long)info->run_bytes;
 }
 
-/* What one cell came to. */
-struct figure {
-	double bytes, seconds, device;
-	unsigned int operations;
-};
-
-/* Operates for @seconds, laps laid out anew between; laying out is not timed. */
-static int operate_for(struct measuring *m, struct cell *c, double seconds, struct figure *f)
+/*
+ * Operates until there is enough for a rate. Laps are laid out anew between; laying out is not
+ * timed. @device: bytes from the device after the warm-up, whose windows were read ahead before.
+ */
+static int operate_for(struct measuring *m, struct cell *c, struct calibrate_rate *rate,
+		       double *device)
 {
-	double from = now_s(), at, device = device_bytes(m);
+	double before, from, at, device_from = device_bytes(m);
 	unsigned int since = 0;
+	bool warm = false;
 	long bytes;
 	int err;
 
-	memset(f, 0, sizeof(*f));
+	*device = 0;
+	from = now_s();
 	for (;;) {
 		if (!c->left) {
-			f->seconds += now_s() - from;
-			f->device += device_bytes(m) - device;
+			*device += device_bytes(m) - device_from;
 			err = begin_lap(m, c);
 			if (err)
 				return err;
+			device_from = device_bytes(m);
 			from = now_s();
-			device = device_bytes(m);
 		}
+		before = from;
 		bytes = operate(m, c);
 		if (bytes < 0)
 			return (int)bytes;
-		f->bytes += (double)bytes;
-		f->operations++;
+		at = from = now_s();
+		if (calibrate_rate_add(rate, at - before, (double)bytes))
+			break;
+		if (rate->warm && !warm) {
+			warm = true;
+			*device = 0;
+			device_from = device_bytes(m);
+		}
+		/* A system call for each read from the cache would take a tenth of its time. */
 		since += (unsigned int)bytes;
-		/* The clock is cheap, and yet a tenth of the time of a read from the cache. */
 		if (since < 65536 && c->pattern == CALIBRATE_SCAN)
 			continue;
 		since = 0;
-		at = now_s();
-		if (f->seconds + at - from >= seconds)
-			break;
 		if (at >= m->deadline) {
-			if (f->seconds + at - from < seconds / 2)
-				return -ETIME; /* less than half of a figure is none */
+			if (!rate->warm || rate->at_s - rate->warm_at_s < rate->count_s)
+				return -ETIME; /* a part of a figure is none */
 			break;
 		}
 		err = look_up(m);
 		if (err == -EINTR)
 			return err;
 	}
-	f->seconds += now_s() - from;
-	f->device += device_bytes(m) - device;
+	*device += device_bytes(m) - device_from;
 	return 0;
 }
 
@@ -593,8 +587,8 @@ static void drain(const struct measuring *m, unsigned int kb)
 static int measure_cell(struct measuring *m, enum calibrate_pattern pattern, unsigned int value)
 {
 	struct cell c = {.pattern = pattern, .kb = calibrate_ladder[value]};
-	struct figure warm_up, f;
-	double amplification;
+	struct calibrate_rate rate;
+	double device, amplification;
 	char what[96];
 	int err;
 
@@ -605,18 +599,21 @@ static int measure_cell(struct measuring *m, enum calibrate_pattern pattern, uns
 	tell(m, what, (now_s() - m->began) / (m->deadline - m->began));
 	err = begin_lap(m, &c);
 	if (!err)
-		err = give(m, pattern, odd_pages_kb(c.kb));
+		err = give(m, pattern, c.kb);
+	if (pattern == CALIBRATE_SCAN)
+		calibrate_rate_begin(&rate, WARM_UP_S, fmax(m->cell_s - WARM_UP_S, SCAN_LEAST_S),
+				     1024. * c.kb);
+	else
+		calibrate_rate_begin(&rate, WARM_UP_S, m->cell_s - WARM_UP_S, 0);
 	if (!err)
-		err = operate_for(m, &c, fmin(m->cell_s * WARM_UP, WARM_UP_MOST_S), &warm_up);
-	if (!err)
-		err = operate_for(m, &c, m->cell_s * (1 - WARM_UP), &f);
+		err = operate_for(m, &c, &rate, &device);
 	if (c.map)
 		munmap(c.map, m->file_bytes);
 	if (err)
 		return err;
-	m->device_rate = f.device / f.seconds;
-	amplification = f.device / f.bytes;
-	calibrate_add(m->result, pattern, value, f.bytes / f.seconds,
+	amplification = device / (rate.bytes - rate.warm_bytes);
+	m->device_rate = amplification * calibrate_rate_of(&rate);
+	calibrate_add(m->result, pattern, value, calibrate_rate_of(&rate),
 		      isfinite(amplification) ? amplification : 0);
 	drain(m, c.kb);
 	return 0;
@@ -632,16 +629,18 @@ static bool on_ladder(enum calibrate_pattern pattern, unsigned int value)
 	       (!info->read_bytes || calibrate_ladder[value] >= 16);
 }
 
-/* Upwards, each value once; what a flat or fallen curve makes needless is left out, all but the
- * last. */
-static int first_pass(struct measuring *m, enum calibrate_pattern pattern)
+/*
+ * Upwards, each value once; what a flat or fallen curve makes needless is left out, all but the
+ * last. @step: every value, or every other
+ */
+static int first_pass(struct measuring *m, enum calibrate_pattern pattern, unsigned int step)
 {
 	struct calibrate_cell *cell = m->result->cell[pattern];
 	enum calibrate_gap gap = GAP_NONE;
 	unsigned int v, last = CALIBRATE_VALUES - 1;
 	int err;
 
-	for (v = 0; v <= last; v++) {
+	for (v = last % step; v <= last; v += step) {
 		if (!on_ladder(pattern, v))
 			continue;
 		if (gap != GAP_NONE && v != last) {
@@ -654,6 +653,27 @@ static int first_pass(struct measuring *m, enum calibrate_pattern pattern)
 		calibrate_summarise(m->result);
 		if (gap == GAP_NONE)
 			gap = calibrate_goes_on(m->result, pattern, v);
+	}
+	return 0;
+}
+
+/* What was left out between values of which one at least could still be chosen. */
+static int fill_in(struct measuring *m, enum calibrate_pattern pattern)
+{
+	unsigned int v;
+	int err;
+
+	for (v = 0; v < CALIBRATE_VALUES - 1; v++) {
+		if (!on_ladder(pattern, v) || m->result->cell[pattern][v].repeats ||
+		    m->result->cell[pattern][v].gap != GAP_NONE)
+			continue;
+		if (!calibrate_is_contender(m->result, pattern, v + 1) &&
+		    (!v || !calibrate_is_contender(m->result, pattern, v - 1)))
+			continue;
+		err = measure_cell(m, pattern, v);
+		if (err)
+			return err;
+		calibrate_summarise(m->result);
 	}
 	return 0;
 }
@@ -709,15 +729,23 @@ static void mark_gaps(struct measuring *m)
 
 static int measure_all(struct measuring *m)
 {
-	unsigned int p, pass, figures;
+	unsigned int p, pass, figures, step = 1;
 	int err;
 
 	m->cell_s = (m->deadline - now_s()) * FIRST_PASS / cells_at_most();
+	/* Rather something of each pattern than all of the first ones. */
+	if (m->cell_s < CELL_LEAST_S * 2 / 3)
+		step = 2;
 	m->cell_s = fmin(fmax(m->cell_s, CELL_LEAST_S), CELL_MOST_S);
 	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
 		if (p == CALIBRATE_FILES && !m->nr_small)
 			continue;
-		err = first_pass(m, p);
+		err = first_pass(m, p, p == CALIBRATE_SCAN ? 1 : step);
+		if (err)
+			return err;
+	}
+	for (p = 0; p < NR_CALIBRATE_PATTERNS && step > 1; p++) {
+		err = fill_in(m, p);
 		if (err)
 			return err;
 	}
