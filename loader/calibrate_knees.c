@@ -34,16 +34,20 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 #define CONTENDER_LOSS 0.25 /* beside the best at most: noise could still hide the best here */
 #define CONTENDER_NOISES 3  /* as many times the noise, if that is more */
 #define CONTENDER_LOSS_MOST 0.6
+#define SPREAD_UNKNOWN 0.05   /* of what was measured once */
+#define PEAK_SPREAD 0.05      /* repeats of a peak that differ by more were bursts */
+#define LADDER_NEAR 0.5       /* of an octave: a value stands for another that is not measured */
 #define AMPLIFICATION_SANE 2. /* a scan that reads more than that is none */
 
 /*
  * Larger values make objects of 64 KB, too, look like single pages (loader/defaults.h). How long
- * that is not believed (bpf/decide.bpf.h) was weighed for values that pages can bear. Unless both
- * have one value: nothing is hidden where nothing depends on the answer.
+ * that is not believed (bpf/decide.bpf.h) was weighed for values that pages can bear. Unless pages
+ * lose nothing by more: what is hidden then costs little.
  */
 #define OBJECTS_MOST_KB 64
 #define SHARED_GAIN 1.1  /* of the objects' rate: less is not worth what pages read for nothing */
 #define SHARED_LOSS 0.05 /* of the pages' rate at most */
+#define PAGES_LOSS_MOST 0.05 /* however noisy: of the best rate for pages */
 /*
  * A read-around of one page (4 KB) brings nothing that could tell an object from a page: at that
  * value an object reader would be taken for a page reader for ever.
@@ -201,24 +205,64 @@ bool calibrate_is_contender(const struct calibrate_result *r, enum calibrate_pat
 	       r->cell[pattern][value].typical >= (1 - loss) * best_rate(r, pattern);
 }
 
+/* Relative: of the value's own repeats, and no less than what the pattern's others had. */
+static double spread_of(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			unsigned int value)
+{
+	const struct calibrate_cell *cell = &r->cell[pattern][value];
+
+	return fmax(cell->repeats > 1 ? cell->spread : SPREAD_UNKNOWN, r->noise[pattern]);
+}
+
+static bool is_on_curve(const struct calibrate_cell *cell)
+{
+	return has_figure(cell) && cell->amplification <= AMPLIFICATION_SANE;
+}
+
+/*
+ * A scan gains by each value up to its knee and loses by none. So a rate that no other value has,
+ * and that larger values deny, was a burst: it is worth no more than the best of theirs. One larger
+ * value alone denies nothing that was seen alike twice: twice the largest request, 2560 KB for one,
+ * may well be better than the last value.
+ */
+static double believable_rate(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			      unsigned int value)
+{
+	const struct calibrate_cell *cell = r->cell[pattern], *own = &cell[value];
+	unsigned int v, enough = own->repeats > 1 && own->spread <= PEAK_SPREAD ? 2 : 1;
+	double larger = 0;
+
+	if (!is_on_curve(own))
+		return 0;
+	for (v = 0; v < CALIBRATE_VALUES; v++) {
+		if (v == value || !is_on_curve(&cell[v]))
+			continue;
+		if (cell[v].typical >= own->typical * (1 - tolerance(r->noise[pattern])))
+			return own->typical;
+		/* What is not certain itself denies nothing. */
+		if (v < value || cell[v].spread > NOISE_USELESS)
+			continue;
+		larger = fmax(larger, cell[v].typical);
+		if (enough)
+			enough--;
+	}
+	return enough ? own->typical : larger;
+}
+
 int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern, double share)
 {
-	const struct calibrate_cell *cell = r->cell[pattern];
 	double best = 0, enough;
 	unsigned int v, n = 0;
 
 	for (v = 0; v < CALIBRATE_VALUES; v++) {
-		if (!has_figure(&cell[v]) || cell[v].amplification > AMPLIFICATION_SANE)
-			continue;
-		best = fmax(best, cell[v].typical);
-		n++;
+		best = fmax(best, believable_rate(r, pattern, v));
+		n += is_on_curve(&r->cell[pattern][v]);
 	}
 	if (n < 2)
 		return -1; /* one point is no curve */
 	enough = best * fmin(share, 1 - tolerance(r->noise[pattern]));
 	for (v = 0; v < CALIBRATE_VALUES; v++)
-		if (has_figure(&cell[v]) && cell[v].amplification <= AMPLIFICATION_SANE &&
-		    cell[v].typical >= enough)
+		if (believable_rate(r, pattern, v) >= enough)
 			return (int)v;
 	return -1;
 }
@@ -253,6 +297,27 @@ static double noise_of(const struct calibrate_result *r, unsigned int patterns)
 	return noise;
 }
 
+/* Is one value faster than another, by more than noise and than the repeats of both differ? */
+static bool leads(const struct calibrate_result *r, unsigned int patterns, int value, int over)
+{
+	double spread = 0, spread_over = 0, rate, rate_over;
+	unsigned int p, n = 0;
+
+	if (value < 0 || over < 0)
+		return false;
+	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
+		if (!(patterns & 1U << p))
+			continue;
+		spread += spread_of(r, p, (unsigned int)value);
+		spread_over += spread_of(r, p, (unsigned int)over);
+		n++;
+	}
+	rate = joint_rate(r, patterns, (unsigned int)value);
+	rate_over = joint_rate(r, patterns, (unsigned int)over);
+	return n && rate_over < rate * (1 - tolerance(noise_of(r, patterns))) &&
+	       rate - rate_over > rate * spread / n + rate_over * spread_over / n;
+}
+
 int calibrate_best(const struct calibrate_result *r, unsigned int patterns, unsigned int least_kb,
 		   unsigned int most_kb)
 {
@@ -276,32 +341,70 @@ int calibrate_best(const struct calibrate_result *r, unsigned int patterns, unsi
 
 /* --- classes ---------------------------------------------------------------------------------- */
 
-/* Rate at the value of the ladder that is nearest to @kb; 0 if there is none. */
-static double rate_near(const struct calibrate_result *r, enum calibrate_pattern pattern,
-			unsigned int kb)
+/* The value of the ladder that is nearest to @kb, of those with a figure; -1 if there is none. */
+static int value_near(const struct calibrate_result *r, unsigned int patterns, unsigned int kb)
 {
-	double nearest = INFINITY, rate = 0;
+	double nearest = INFINITY;
+	int value = -1;
 	unsigned int v;
 
 	for (v = 0; v < CALIBRATE_VALUES; v++) {
 		double distance = fabs(log2(calibrate_ladder[v]) - log2(kb));
 
-		if (has_figure(&r->cell[pattern][v]) && distance < nearest) {
+		if (joint_rate(r, patterns, v) > 0 && distance < nearest) {
 			nearest = distance;
-			rate = r->cell[pattern][v].typical;
+			value = (int)v;
 		}
 	}
-	return rate;
+	return value;
 }
 
-/* Is the administrator's value far slower than the one that was measured to be best? */
+/*
+ * Is the administrator's value far slower than the one that was chosen? A clamp goes by that, and
+ * with it what the value was set for, which may be none of our patterns (a mapping that is read
+ * backwards has no readahead but what is read around, 2560 KB of it): only what is certain will do.
+ */
 static bool original_harms(const struct calibrate_result *r, enum calibrate_pattern pattern,
 			   unsigned int kb, unsigned int original_kb)
 {
-	double share = 1 - fmax(HARM_LEAST, HARM_NOISES * r->noise[pattern]);
+	int chosen = value_near(r, 1U << pattern, kb), original;
+	double share = 1 - fmax(HARM_LEAST, HARM_NOISES * r->noise[pattern]), rate;
 
-	return original_kb &&
-	       rate_near(r, pattern, original_kb) < share * rate_near(r, pattern, kb);
+	if (!original_kb || chosen < 0)
+		return false;
+	original = value_near(r, 1U << pattern, original_kb);
+	/* By what is believed of a scan; elsewhere larger values may well be slower. */
+	rate = pattern == CALIBRATE_SCAN || pattern == CALIBRATE_FILES ?
+		       believable_rate(r, pattern, (unsigned int)chosen) :
+		       r->cell[pattern][chosen].typical;
+	return r->cell[pattern][original].typical < share * rate &&
+	       leads(r, 1U << pattern, chosen, original);
+}
+
+/*
+ * The value that the default row has, as far as it was measured, unless @value is faster than that
+ * by more than both differ among themselves.
+ */
+static int unless_certain(const struct calibrate_result *r, unsigned int patterns, int value,
+			  unsigned int default_kb)
+{
+	int standard = value_near(r, patterns, default_kb);
+
+	if (value < 0 || standard < 0 ||
+	    fabs(log2(calibrate_ladder[standard]) - log2(default_kb)) > LADDER_NEAR)
+		return value;
+	return leads(r, patterns, value, standard) ? value : standard;
+}
+
+/* A knee below the default is no lead, but as good with less. */
+static int certain_knee(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			double share, unsigned int default_kb)
+{
+	int knee = calibrate_knee(r, pattern, share);
+
+	return knee < 0 || calibrate_ladder[knee] <= default_kb ?
+		       knee :
+		       unless_certain(r, 1U << pattern, knee, default_kb);
 }
 
 static void choose(struct calibrate_choice *choice, const struct calibrate_result *r,
@@ -322,19 +425,12 @@ static void choose(struct calibrate_choice *choice, const struct calibrate_resul
 	snprintf(choice->why, sizeof(choice->why), "%s", why);
 }
 
-/* The best for runs; the default, where no difference from it was measured. */
 static int best_for_runs(const struct calibrate_result *r, unsigned int patterns,
 			 unsigned int default_kb)
 {
-	int best = calibrate_best(r, patterns, PAGES_LEAST_KB, RA_KB_HARD_MAX);
-	unsigned int v;
-
-	for (v = 0; best >= 0 && v < CALIBRATE_VALUES; v++)
-		if (calibrate_ladder[v] == default_kb &&
-		    joint_rate(r, patterns, v) >= joint_rate(r, patterns, (unsigned int)best) *
-							  (1 - tolerance(noise_of(r, patterns))))
-			return (int)v;
-	return best;
+	return unless_certain(r, patterns,
+			      calibrate_best(r, patterns, PAGES_LEAST_KB, RA_KB_HARD_MAX),
+			      default_kb);
 }
 
 /* The default rule bends a measured number only where the original does no harm. */
@@ -354,42 +450,83 @@ static void choose_clamp(struct calibrate_choice *choice, const struct calibrate
 }
 
 /*
- * Pages and objects. Where pages lose nothing by a larger value (seeks are what costs, on a hard
- * disk), both take the one that is best for objects: who hides then changes nothing.
+ * Pages. What cold random pages are read at tells nothing of hot ones: every byte around a page
+ * takes the place of one that was in use, so a hot set that just fits in memory has 0.75 of its
+ * rate at 256 KB, where cold pages lose nothing on a hard disk. And after something else has taken
+ * the memory, the set is back four times as soon at 64 KB as at 16. So the largest value up to that
+ * of objects which pages bear, but nothing between: 32 KB hides objects as 16 does, and costs a hot
+ * set twice the bytes.
  */
-static void choose_random(const struct calibrate_result *r, unsigned int original_kb,
-			  struct calibrate_choice *pages, struct calibrate_choice *objects)
+static int best_for_pages(const struct calibrate_result *r)
 {
-	int page = calibrate_best(r, PAGES, PAGES_LEAST_KB, RA_KB_HARD_MAX);
-	int object = calibrate_best(r, OBJECTS, PAGES_LEAST_KB, OBJECTS_MOST_KB);
-	double enough, best = 0;
+	double loss = fmin(tolerance(r->noise[CALIBRATE_PAGE]), PAGES_LOSS_MOST), best = 0;
+	unsigned int v, n = 0;
+	int least = -1;
+
+	for (v = 0; v < CALIBRATE_VALUES; v++) {
+		if (calibrate_ladder[v] < PAGES_LEAST_KB)
+			continue;
+		best = fmax(best, joint_rate(r, PAGES, v));
+		n += joint_rate(r, PAGES, v) > 0;
+	}
+	if (n < 2)
+		return -1;
+	for (v = CALIBRATE_VALUES; v-- > 0;) {
+		if (calibrate_ladder[v] < PAGES_LEAST_KB ||
+		    joint_rate(r, PAGES, v) < best * (1 - loss))
+			continue;
+		if (calibrate_ladder[v] > OBJECTS_MOST_KB / 2 &&
+		    calibrate_ladder[v] <= OBJECTS_MOST_KB)
+			return (int)v;
+		least = (int)v;
+	}
+	return least;
+}
+
+/*
+ * Objects, from 64 KB on: @object, the best up to there, or where pages lose nothing by more (seeks
+ * are what costs, on a hard disk) the best of that, if it gains enough. Nothing is hidden for long
+ * then: an object reader that looks like one of pages at that value is read at theirs meanwhile.
+ */
+static int best_for_objects(const struct calibrate_result *r, int object)
+{
+	double enough = (1 - fmax(SHARED_LOSS, tolerance(r->noise[CALIBRATE_PAGE]))) *
+			best_rate(r, CALIBRATE_PAGE);
+	double best = 0, rate;
 	int shared = -1;
 	unsigned int v;
 
-	choose(pages, r, PAGES, page, "best for pages, from 16 that show objects");
-	choose(objects, r, OBJECTS, object, "best for 16 and 64 KB, up to 64");
-	if (!pages->measured || !objects->measured) {
-		choose_clamp(objects, r, CALIBRATE_OBJECT_64K, original_kb);
-		choose_clamp(pages, r, CALIBRATE_PAGE, original_kb);
-		return;
-	}
-	enough = (1 - fmax(SHARED_LOSS, tolerance(r->noise[CALIBRATE_PAGE]))) *
-		 best_rate(r, CALIBRATE_PAGE);
-	for (v = (unsigned int)page; v < CALIBRATE_VALUES; v++)
+	for (v = (unsigned int)object; v < CALIBRATE_VALUES; v++)
 		if (joint_rate(r, PAGES, v) >= enough)
 			best = fmax(best, joint_rate(r, OBJECTS, v));
-	for (v = (unsigned int)page; v < CALIBRATE_VALUES && shared < 0; v++)
-		if (best > 0 && joint_rate(r, PAGES, v) >= enough &&
-		    joint_rate(r, OBJECTS, v) >= best * (1 - tolerance(noise_of(r, OBJECTS))))
+	for (v = (unsigned int)object; v < CALIBRATE_VALUES && shared < 0; v++) {
+		rate = joint_rate(r, OBJECTS, v);
+		if (rate > 0 && joint_rate(r, PAGES, v) >= enough &&
+		    rate >= best * (1 - tolerance(noise_of(r, OBJECTS))))
 			shared = (int)v;
-	if (shared > object && joint_rate(r, OBJECTS, (unsigned int)shared) >
-				       SHARED_GAIN * joint_rate(r, OBJECTS, (unsigned int)object)) {
-		choose(objects, r, OBJECTS, shared,
-		       "best for 16 and 64 KB; pages lose nothing by it");
-		choose(pages, r, PAGES, shared, "that of objects: pages lose nothing by it");
-		choose_clamp(objects, r, CALIBRATE_OBJECT_64K, original_kb);
-		pages->clamp = objects->clamp;
-		return;
+	}
+	return shared > object && leads(r, OBJECTS, shared, object) &&
+			       joint_rate(r, OBJECTS, (unsigned int)shared) >
+				       SHARED_GAIN * joint_rate(r, OBJECTS, (unsigned int)object) ?
+		       shared :
+		       object;
+}
+
+static void choose_random(const struct calibrate_result *r, unsigned int original_kb,
+			  struct calibrate_choice *pages, struct calibrate_choice *objects)
+{
+	int page = best_for_pages(r), shared;
+	int object = unless_certain(r, OBJECTS,
+				    calibrate_best(r, OBJECTS, PAGES_LEAST_KB, OBJECTS_MOST_KB),
+				    objects->kb);
+
+	choose(pages, r, PAGES, page, "best for pages: up to 64, from 16 that show objects");
+	choose(objects, r, OBJECTS, object, "best for 16 and 64 KB, up to 64");
+	if (pages->measured && objects->measured) {
+		shared = best_for_objects(r, object);
+		if (shared != object)
+			choose(objects, r, OBJECTS, shared,
+			       "best for 16 and 64 KB; pages lose nothing by it");
 	}
 	choose_clamp(objects, r, CALIBRATE_OBJECT_64K, original_kb);
 	choose_clamp(pages, r, CALIBRATE_PAGE, original_kb);
@@ -398,9 +535,8 @@ static void choose_random(const struct calibrate_result *r, unsigned int origina
 bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb,
 		      struct calibrate_choice choice[NR_CLASSES])
 {
-	int scan = calibrate_knee(r, CALIBRATE_SCAN, KNEE_SHARE);
-	int files = calibrate_knee(r, CALIBRATE_FILES, KNEE_SHARE);
-	struct calibrate_choice *mixed = &choice[CLASS_MIXED];
+	struct calibrate_choice *mixed = &choice[CLASS_MIXED], *small = &choice[CLASS_SMALL_FILES];
+	int scan, files;
 	unsigned int standard_mixed, most_mixed;
 	bool any = false;
 	unsigned int id;
@@ -414,8 +550,10 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 	snprintf(choice[CLASS_RANDOM].why, sizeof(choice[CLASS_RANDOM].why),
 		 "the default: readahead does nothing for it");
 	standard_mixed = mixed->kb;
-	choose(&choice[CLASS_SEQUENTIAL], r, SCAN, scan, "knee of the scan");
-	choose(mixed, r, SCAN, calibrate_knee(r, CALIBRATE_SCAN, MIXED_SHARE),
+	choose(&choice[CLASS_SEQUENTIAL], r, SCAN,
+	       certain_knee(r, CALIBRATE_SCAN, KNEE_SHARE, choice[CLASS_SEQUENTIAL].kb),
+	       "knee of the scan");
+	choose(mixed, r, SCAN, certain_knee(r, CALIBRATE_SCAN, MIXED_SHARE, mixed->kb),
 	       "knee of the scan, at 95 %");
 	if (mixed->measured && mixed->kb < standard_mixed) {
 		/* Beside other readers a scan is served in proportion to what it asks for at once.
@@ -430,20 +568,20 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 		snprintf(mixed->why, sizeof(mixed->why),
 			 "no more than 1024 or the original, for those beside a scan");
 	}
+	scan = certain_knee(r, CALIBRATE_SCAN, KNEE_SHARE, small->kb);
+	files = certain_knee(r, CALIBRATE_FILES, KNEE_SHARE, small->kb);
 	/* A file of 1 MB is a scan with a begin, one of 64 KB a begin. */
 	if (files > scan)
-		choose(&choice[CLASS_SMALL_FILES], r, FILES, files, "knee of small files");
+		choose(small, r, FILES, files, "knee of small files");
 	else
-		choose(&choice[CLASS_SMALL_FILES], r, SCAN, scan,
-		       "knee of the scan, not below that of small files");
+		choose(small, r, SCAN, scan, "knee of the scan, not below that of small files");
 	choose(&choice[CLASS_SHORT_RUNS], r, SHORT_RUNS,
 	       best_for_runs(r, SHORT_RUNS, choice[CLASS_SHORT_RUNS].kb), "best for runs of 64 KB");
 	choose(&choice[CLASS_LONG_RUNS], r, LONG_RUNS,
 	       best_for_runs(r, LONG_RUNS, choice[CLASS_LONG_RUNS].kb),
 	       "best for runs of 256 KB and 1 MB");
 	choose_clamp(&choice[CLASS_SEQUENTIAL], r, CALIBRATE_SCAN, original_kb);
-	choose_clamp(&choice[CLASS_SMALL_FILES], r, files > scan ? CALIBRATE_FILES : CALIBRATE_SCAN,
-		     original_kb);
+	choose_clamp(small, r, files > scan ? CALIBRATE_FILES : CALIBRATE_SCAN, original_kb);
 	choose_random(r, original_kb, &choice[CLASS_PAGES], &choice[CLASS_OBJECTS]);
 	for (id = 0; id < NR_CLASSES; id++)
 		any |= choice[id].measured;

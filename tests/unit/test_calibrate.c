@@ -32,6 +32,25 @@ static void plant(struct calibrate_result *r, enum calibrate_pattern pattern,
 	calibrate_summarise(r);
 }
 
+/* The same with what repeats differed by, in percent of the middle one: +-; 0 is measured once. */
+static void plant_repeats(struct calibrate_result *r, enum calibrate_pattern pattern,
+			  const double mb_per_s[CALIBRATE_VALUES],
+			  const double spread[CALIBRATE_VALUES])
+{
+	unsigned int v;
+
+	for (v = 0; v < CALIBRATE_VALUES; v++) {
+		if (mb_per_s[v] <= 0)
+			continue;
+		calibrate_add(r, pattern, v, mb_per_s[v] * 1e6, 1);
+		if (spread[v] <= 0)
+			continue;
+		calibrate_add(r, pattern, v, mb_per_s[v] * 1e6 * (1 - spread[v] / 100), 1);
+		calibrate_add(r, pattern, v, mb_per_s[v] * 1e6 * (1 + spread[v] / 100), 1);
+	}
+	calibrate_summarise(r);
+}
+
 static int kb_of(int value)
 {
 	return value < 0 ? value : (int)calibrate_ladder[value];
@@ -290,7 +309,7 @@ static void test_original_is_on_the_ladder(void **state)
 }
 
 /* Reads are what is scarce: a page costs as much as 256 KB around it. */
-static void test_objects_and_pages_share(void **state)
+static void test_objects_take_more_where_pages_do_not_lose(void **state)
 {
 	static const double pages[] = {.5, .5, .5, .5, .5, .49, .24, .12, .1, .07};
 	static const double objects_16k[] = {.5, .7, 1.2, 1.8, 1.9, 1.6, .9, .9, .5, .3};
@@ -305,12 +324,12 @@ static void test_objects_and_pages_share(void **state)
 	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
 	calibrate_choose(&r, 2560, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
-	assert_int_equal(choice[CLASS_PAGES].kb, 256);
+	assert_int_equal(choice[CLASS_PAGES].kb, 64);
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
-	/* An original that costs objects bends neither. */
+	/* An original that costs objects does not bend theirs; it costs pages nothing. */
 	calibrate_choose(&r, 16, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NONE);
-	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
 	/* Where pages lose by it, each has its own. */
 	memset(&r, 0, sizeof(r));
 	plant(&r, CALIBRATE_PAGE, pages_lose, 1);
@@ -344,14 +363,14 @@ static void test_row_of_a_hard_disk(void **state)
 	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 2048);
 	assert_int_equal(choice[CLASS_MIXED].kb, 1024); /* 96.5 % will do beside others */
 	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 2048);
-	/* One value for both, whatever the original: the classes cannot take turns. */
+	/* Objects alone: a hot set of pages would pay for it. */
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
-	assert_int_equal(choice[CLASS_PAGES].kb, 256);
+	assert_int_equal(choice[CLASS_PAGES].kb, 64);
 	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NONE);
-	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
 	calibrate_choose(&r, 2560, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
-	assert_int_equal(choice[CLASS_PAGES].kb, 256);
+	assert_int_equal(choice[CLASS_PAGES].kb, 64);
 	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NEVER_RAISE);
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
 }
@@ -377,6 +396,325 @@ static void test_original_that_costs(void **state)
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
 	calibrate_choose(&r, 0, choice);
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+}
+
+/*
+ * Two curves of a disk of 3,000 reads and 125 MB a second that was measured over parts of its
+ * limit's periods, from an original of 2560 KB: 155 MB/s at 64 KB is a burst.
+ */
+static void test_burst_is_no_best(void **state)
+{
+	static const double scan[2][CALIBRATE_VALUES] = {
+		{NONE, 49.19, 86.56, 155.15, 123.41, 123.29, 124.77, 95.46, 126.9, 125.77},
+		{NONE, 50.16, 97.86, 155.18, 125.17, 125.12, 124.87, 125.23, 125.51, 125.88}};
+	static const double scan_spread[2][CALIBRATE_VALUES] = {
+		{0, 0, .8, 9.7, .9, 1.5, 1, 31.3, 39.4, 1.5},
+		{0, 0, 12.2, 10.8, 2.5, 1.9, 1.2, .3, 1.5, 8.9}};
+	static const double runs[2][CALIBRATE_VALUES] = {
+		{NONE, 26.39, 32.76, 34.77, 32.82, 39.21, 38.27, 37.66, 23.56, 23.65},
+		{NONE, 26.56, 32.78, 33.86, 32.76, 39.08, 38.13, 37.2, 23.42, 23.41}};
+	static const double runs_spread[CALIBRATE_VALUES] = {0,   1.3, 9.2, 17.8, 1.3,
+							     9.1, 2,   7.3, .9,   1.5};
+	static const double pages[2][CALIBRATE_VALUES] = {
+		{12.29, 12.29, 12.28, 10.42, 4.04, 1.96, NONE, NONE, NONE, .1},
+		{12.29, 12.3, 12.29, 10.35, 4.04, 2, NONE, NONE, NONE, .14}};
+	static const double pages_spread[CALIBRATE_VALUES] = {.5, .2, 1, 1.1};
+	static const double objects_16k[2][CALIBRATE_VALUES] = {
+		{12.28, 16.19, 25.14, 37.35, 16.14, 7.95, NONE, NONE, NONE, .5},
+		{12.29, 16.23, 31.78, 33.34, 16.14, 7.95, NONE, NONE, NONE, .56}};
+	static const double objects_16k_spread[CALIBRATE_VALUES] = {0, .7, 14.8, 10.7};
+	static const double objects_64k[2][CALIBRATE_VALUES] = {
+		{12.14, 34.3, 49.74, 49.9, 32.11, 31.73, 15.76, 7.86, NONE, 1.64},
+		{12.17, 32.78, 57.29, 44.25, 32.29, 31.75, 15.42, 7.62, NONE, 1.97}};
+	static const double objects_64k_spread[2][CALIBRATE_VALUES] = {
+		{0, 32.9, 24.1, 38.5, 12.9, .5}, {0, 0, 13.3, 11.9, .4, .2}};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r;
+	unsigned int run;
+
+	(void)state;
+	calibrate_ladder_include(2560);
+	for (run = 0; run < 2; run++) {
+		memset(&r, 0, sizeof(r));
+		plant_repeats(&r, CALIBRATE_SCAN, scan[run], scan_spread[run]);
+		plant_repeats(&r, CALIBRATE_RUN_64K, runs[run], runs_spread);
+		plant_repeats(&r, CALIBRATE_PAGE, pages[run], pages_spread);
+		plant_repeats(&r, CALIBRATE_OBJECT_16K, objects_16k[run], objects_16k_spread);
+		plant_repeats(&r, CALIBRATE_OBJECT_64K, objects_64k[run], objects_64k_spread[run]);
+		assert_true(calibrate_choose(&r, 2560, choice));
+		assert_true(choice[CLASS_SEQUENTIAL].measured);
+		assert_in_range(choice[CLASS_SEQUENTIAL].kb, 64, 128);
+		assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
+		assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 256);
+		/* 32 KB leads by 11 % in one of them, with 13 % among its repeats. */
+		assert_int_equal(choice[CLASS_OBJECTS].kb, 64);
+		assert_true(choice[CLASS_PAGES].measured);
+		assert_int_equal(choice[CLASS_PAGES].kb, 16);
+		assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+	}
+	calibrate_ladder_include(2048);
+}
+
+/* As measured of 120 reads and 150 MB a second: fastest at the original, with one larger value that
+ * says nothing. */
+static void test_recorded_hard_disk(void **state)
+{
+	static const double scan[] = {NONE, 1.97,  3.28,   3.34,  15.39,
+				      30.8, 62.04, 124.21, 144.4, 103.98};
+	static const double scan_spread[CALIBRATE_VALUES] = {0, 0, 0, 0, 0, 0, .4, .7, 5.3, 17.6};
+	static const double runs[] = {NONE, .99, 1.46, 1.32, 1.32, 1.64, 1.97, 2.01, 1.97, 1.97};
+	static const double runs_spread[CALIBRATE_VALUES] = {0,  1,   7.2, 1,   .3,
+							     .7, 2.4, 1.5, 2.1, .7};
+	static const double pages[] = {.49, .49, .49, .49, .49, .49, .49, .28, .12, .06};
+	static const double pages_spread[CALIBRATE_VALUES] = {1, 1, 1.2, 1, .2, .9, .3, 11.5};
+	static const double objects_16k[] = {.49, .66, .98, 1.97, 1.97, 1.97, 1.93, 1.39, .41, .25};
+	static const double objects_16k_spread[CALIBRATE_VALUES] = {0,   0, 0,   0,   0,
+								    1.2, 0, 2.1, 29.5};
+	static const double objects_64k[] = {.66,  1.3, 1.95, 2.64, 3.93,
+					     7.73, 7.8, 5.24, 1.64, 1.32};
+	static const double objects_64k_spread[CALIBRATE_VALUES] = {0, 0, 0, 0, .1, 1.7, 3.2, 12.5};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	calibrate_ladder_include(2560);
+	plant_repeats(&r, CALIBRATE_SCAN, scan, scan_spread);
+	plant_repeats(&r, CALIBRATE_RUN_64K, runs, runs_spread);
+	plant_repeats(&r, CALIBRATE_PAGE, pages, pages_spread);
+	plant_repeats(&r, CALIBRATE_OBJECT_16K, objects_16k, objects_16k_spread);
+	plant_repeats(&r, CALIBRATE_OBJECT_64K, objects_64k, objects_64k_spread);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 2560);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
+	assert_int_equal(choice[CLASS_OBJECTS].clamp, CLAMP_NEVER_RAISE);
+	assert_int_equal(choice[CLASS_PAGES].kb, 64);
+	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+	assert_in_range(choice[CLASS_SHORT_RUNS].kb, 512, 1024);
+	calibrate_ladder_include(2048);
+}
+
+/* What larger values deny: by two of them, or by one if its own repeats differ. */
+static void test_peak_of_a_scan(void **state)
+{
+	/* 120 reads a second of 1280 KB at most: two for 2560 KB, but four for 4096. */
+	static const double at_2048[] = {NONE, 2, 4, 7.9, 15.5, 31.4, 62.9, 124.8, 156.9, 122.9};
+	static const double at_64[] = {NONE, 49, 98, 155, 125, 125, 125, 125, 125, 125};
+	static const double alike[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const double unlike[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 6, 1};
+	static const double last_unlike[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 6, 16};
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant_repeats(&r, CALIBRATE_SCAN, at_2048, alike);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 2048);
+	memset(&r, 0, sizeof(r));
+	plant_repeats(&r, CALIBRATE_SCAN, at_2048, unlike);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 1024);
+	memset(&r, 0, sizeof(r));
+	plant(&r, CALIBRATE_SCAN, at_2048, 1);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 1024);
+	memset(&r, 0, sizeof(r));
+	plant_repeats(&r, CALIBRATE_SCAN, at_2048, last_unlike);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 2048);
+	/* A burst below the knee moves nothing: 32 KB is no 97 % of the others. */
+	memset(&r, 0, sizeof(r));
+	plant_repeats(&r, CALIBRATE_SCAN, at_64, alike);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.97)), 64);
+	assert_int_equal(kb_of(calibrate_knee(&r, CALIBRATE_SCAN, 0.7)), 32);
+}
+
+static void test_pages_take_64_or_the_least(void **state)
+{
+	static const struct {
+		double curve[CALIBRATE_VALUES], spread[CALIBRATE_VALUES];
+		unsigned int kb;
+	} cases[] = {
+		{{10, 10, 10, 9.85, 5, 2}, {0}, 64},         /* 1.5 % */
+		{{10, 10, 10, 9.7, 5, 2}, {0}, 16},          /* 3 %, and 32 is no choice */
+		{{10, 10, 10, 9.7, 5, 2}, {4, 4, 4, 4}, 64}, /* with 4 % of noise */
+		{{10, 10, 10, 9.3, 5, 2}, {9, 9, 9, 9}, 16}, /* 5 % at most */
+		{{10, 10, 10, 10, 10, 10}, {0}, 64},         /* and never more than 64 */
+		{{20, 10, 9, 8, 5, 2}, {0}, 16},             /* 4 KB hides objects */
+		{{10, 9, 10, 9, 5, 2}, {0}, 32},             /* the least that is as good */
+	};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		plant_repeats(&r, CALIBRATE_PAGE, cases[i].curve, cases[i].spread);
+		calibrate_choose(&r, 2560, choice);
+		assert_true(choice[CLASS_PAGES].measured);
+		assert_int_equal(choice[CLASS_PAGES].kb, cases[i].kb);
+	}
+}
+
+/* A lead that the repeats of either value reach across is none: default and clamp stay. */
+static void test_lead_beyond_the_spread(void **state)
+{
+	/* 64 KB is 20 % above the 256 KB of the default row, and the original of 1024 KB. */
+	static const double runs[] = {NONE, 60, 80, 120, 100, 100, 100, 100, 100, 100};
+	static const double scan[] = {NONE, 60, 80, 120, 120, 120, 120, 100, 100, 100};
+	static const double certain[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const double chosen_not[CALIBRATE_VALUES] = {0, 1, 1, 16, 1, 1, 1, 1, 1, 1};
+	static const double default_not[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 20, 1, 1, 1, 1};
+	static const double original_not[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 20, 1, 1};
+	static const struct {
+		const double *spread;
+		unsigned int runs_kb;
+		enum clamp clamp;
+	} cases[] = {
+		{certain, 64, CLAMP_NONE},
+		{chosen_not, 256, CLAMP_NEVER_LOWER},
+		{default_not, 256, CLAMP_NONE},
+		{original_not, 64, CLAMP_NEVER_LOWER},
+	};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		plant_repeats(&r, CALIBRATE_RUN_64K, runs, cases[i].spread);
+		plant_repeats(&r, CALIBRATE_SCAN, scan, cases[i].spread);
+		calibrate_choose(&r, 1024, choice);
+		assert_int_equal(choice[CLASS_SHORT_RUNS].kb, cases[i].runs_kb);
+		assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
+		assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, cases[i].clamp);
+	}
+}
+
+/* More than the default for a scan, only where that is certain. */
+static void test_knee_above_the_default(void **state)
+{
+	static const double scan[] = {NONE, 20, 40, 60, 80, 90, 100, 100, 100, 100};
+	static const double certain[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const double not_certain[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 15, 1, 1, 1, 1};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant_repeats(&r, CALIBRATE_SCAN, scan, certain);
+	calibrate_choose(&r, 128, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 512);
+	assert_int_equal(choice[CLASS_MIXED].kb, 512);
+	memset(&r, 0, sizeof(r));
+	plant_repeats(&r, CALIBRATE_SCAN, scan, not_certain);
+	calibrate_choose(&r, 128, choice);
+	assert_true(choice[CLASS_SEQUENTIAL].measured);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 256);
+	assert_int_equal(choice[CLASS_MIXED].kb, 256);
+}
+
+/*
+ * read_limited - a rate, of a disk whose limit grants @per_period bytes at the begin of each period
+ * @phase_s: of the first period that is over when reading begins
+ * Operations of @each bytes take 10 us while something is granted.
+ */
+static double read_limited(double per_period, double period_s, double phase_s, double each,
+			   double granted, double hiccup_s, double *took_s)
+{
+	double now = 0, next = phase_s, left = granted, took;
+	struct calibrate_rate r;
+	unsigned int n = 0;
+	bool enough;
+
+	calibrate_rate_begin(&r, 0.1, 0.1, 0);
+	do {
+		took = 1e-5;
+		if (++n == 700) /* somebody else had the CPU */
+			took += hiccup_s;
+		while (left < each) {
+			if (next > now + took)
+				took = next - now + 1e-5;
+			next += period_s;
+			left += per_period;
+		}
+		left -= each;
+		now += took;
+		enough = calibrate_rate_add(&r, took, each);
+	} while (!enough);
+	*took_s = now;
+	return calibrate_rate_of(&r);
+}
+
+/* Wherever in a period a figure begins, whole periods are counted. */
+static void test_rate_of_bursts(void **state)
+{
+	double phase, took, rate;
+
+	(void)state;
+	for (phase = 0.001; phase < 0.1; phase += 0.007) {
+		/* 125 MB/s by slices of 100 ms; after a pause two slices' worth is there. */
+		rate = read_limited(12.5e6, 0.1, phase, 16384, 25e6, 0, &took);
+		assert_true(fabs(rate / 125e6 - 1) < 0.01);
+		assert_true(took < 0.36);
+		rate = read_limited(12.5e6, 0.1, phase, 16384, 0, 0, &took);
+		assert_true(fabs(rate / 125e6 - 1) < 0.01);
+		/* 120 reads a second */
+		rate = read_limited(12, 0.1, phase, 1, 12, 0, &took);
+		assert_true(fabs(rate / 120 - 1) < 0.01);
+		/* by slices of 20 ms */
+		rate = read_limited(2.5e6, 0.02, phase / 5, 16384, 5e6, 0, &took);
+		assert_true(fabs(rate / 125e6 - 1) < 0.02);
+		/* One hiccup is no period. */
+		rate = read_limited(12.5e6, 0.1, phase, 16384, 12.5e6, 0.03, &took);
+		assert_true(fabs(rate / 125e6 - 1) < 0.01);
+	}
+}
+
+/* No limit: all that came after the warm-up counts, and a hiccup costs what it costs. */
+static void test_rate_of_a_steady_device(void **state)
+{
+	struct calibrate_rate r;
+	double took, rate;
+	unsigned int n;
+
+	(void)state;
+	rate = read_limited(1e12, 1, 0.5, 16384, 1e12, 0, &took);
+	assert_true(fabs(rate / (16384 / 1e-5) - 1) < 0.01);
+	assert_true(took < 0.21);
+	/* 16 ms each, as on a disk with seeks: slow ones get twice the time for eight of them. */
+	calibrate_rate_begin(&r, 0.1, 0.1, 0);
+	for (n = 1; !calibrate_rate_add(&r, 0.016, 4096); n++)
+		;
+	assert_in_range(n, 14, 19);
+	assert_true(fabs(calibrate_rate_of(&r) / (4096 / 0.016) - 1) < 0.01);
+	/* Nothing comes within the warm-up, and the end comes all the same. */
+	calibrate_rate_begin(&r, 0.1, 0.1, 0);
+	assert_true(calibrate_rate_of(&r) == 0.);
+	assert_false(calibrate_rate_add(&r, 0.15, 4096));
+	assert_true(calibrate_rate_add(&r, 5, 4096));
+	assert_true(calibrate_rate_of(&r) > 0);
+}
+
+/* What was granted and read ahead before is no rate: windows of 4 MB, 4 MB granted every 100 ms. */
+static void test_rate_of_large_windows(void **state)
+{
+	const double window = 4 << 20;
+	struct calibrate_rate r;
+	unsigned int n;
+
+	(void)state;
+	calibrate_rate_begin(&r, 0.1, 0.2, window);
+	/* Two of them at once at the begin, one of which is used before the warm-up is over. */
+	assert_false(calibrate_rate_add(&r, 0.11, window));
+	assert_false(r.warm);
+	assert_false(calibrate_rate_add(&r, 0.01, window));
+	for (n = 1; !calibrate_rate_add(&r, 0.1, window); n++)
+		;
+	assert_in_range(n, 3, 8);
+	assert_true(fabs(calibrate_rate_of(&r) / (window / 0.1) - 1) < 0.01);
+	/* A device that brings no two windows in reasonable time still has a rate, and an end. */
+	calibrate_rate_begin(&r, 0.1, 0.2, 1e12);
+	for (n = 1; !calibrate_rate_add(&r, 0.001, 1000); n++)
+		;
+	assert_in_range(n, 890, 910);
+	assert_true(fabs(calibrate_rate_of(&r) / 1e6 - 1) < 0.01);
 }
 
 /* Half of the repeats at a third of the rate: nothing is concluded, and that is said. */
@@ -511,9 +849,18 @@ int main(void)
 		cmocka_unit_test(test_contenders),
 		cmocka_unit_test(test_row_of_a_cloud_disk),
 		cmocka_unit_test(test_original_is_on_the_ladder),
-		cmocka_unit_test(test_objects_and_pages_share),
+		cmocka_unit_test(test_objects_take_more_where_pages_do_not_lose),
 		cmocka_unit_test(test_row_of_a_hard_disk),
 		cmocka_unit_test(test_original_that_costs),
+		cmocka_unit_test(test_burst_is_no_best),
+		cmocka_unit_test(test_recorded_hard_disk),
+		cmocka_unit_test(test_peak_of_a_scan),
+		cmocka_unit_test(test_pages_take_64_or_the_least),
+		cmocka_unit_test(test_lead_beyond_the_spread),
+		cmocka_unit_test(test_knee_above_the_default),
+		cmocka_unit_test(test_rate_of_bursts),
+		cmocka_unit_test(test_rate_of_a_steady_device),
+		cmocka_unit_test(test_rate_of_large_windows),
 		cmocka_unit_test(test_too_noisy_to_tell),
 		cmocka_unit_test(test_what_is_missing_stays_default),
 		cmocka_unit_test(test_shown),
