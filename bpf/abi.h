@@ -380,7 +380,8 @@ struct bdi_state {
 	__u8 limits_changed; /* a queue limit changed and no event has told so */
 	__u8 old_class;      /* the class in force before decided_class */
 	__u8 model_fault;    /* why the last evaluation had no model: enum model_fault of mlp.h */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 had_pages; /* powers of two that were wanted here: bpf/policy.bpf.h */
 	__s32 logits[MODEL_OUTPUTS_MAX];
 	__u8 class_of_logit[MODEL_OUTPUTS_MAX];
 	__u64 features[FEATURES_MAX]; /* of the last window */

@@ -250,12 +250,12 @@ static __always_inline bool eligible(const struct bdi_state *st, const struct co
 	return bpf_map_lookup_elem(&listed, st->name);
 }
 
-static __always_inline __u32 wanted_kb(const struct bdi_state *st, const struct settings *set,
+static __always_inline __u32 wanted_kb(struct bdi_state *st, const struct settings *set,
 				       const struct applied *a)
 {
 	__u32 original_kb = a && a->holds_original ? a->original_kb : st->ra_kb;
 
-	return policy_kb(st->bdi_id, st->decided_class, original_kb, set);
+	return policy_kb(st, st->decided_class, original_kb, set);
 }
 
 static __noinline void send_event(struct bdi_state *st, const struct scratch *s, __u32 reason)

@@ -59,9 +59,10 @@ static inline __u64 feature_per_second(__u64 count, __u64 span_us)
  * @ra_pages: bdi->ra_pages, of the kernel's size
  * @scale: pages of 4 KB in one of the kernel's; one model serves all
  *
- * Values of ours lack a page (odd_pages_kb() in policy.bpf.h), and models have been trained with
- * the powers of two: what is read by such a value counts as if by the even one. A marker hit asks
- * for ra_pages by mmap, and for what the program asked for by read(2), which is another number.
+ * Some values of ours lack a page (policy_kb() in policy.bpf.h), and models have been trained
+ * with the powers of two: what is read by such a value counts as if by the even one. A marker hit
+ * asks for ra_pages by mmap, and for what the program asked for by read(2), which is another
+ * number.
  */
 static inline void window_pages(struct window *w, __u64 ra_pages, __u32 scale)
 {

@@ -240,7 +240,7 @@ static __always_inline void file_confirm(struct file_state *f, const struct scra
 
 /* --- decisions ------------------------------------------------------------------------------- */
 
-/* Is one value the other FILE_FACTOR times? A page more: ours are odd, 252 is as good as 256. */
+/* Is one value the other FILE_FACTOR times? A page more: 252 is as good as 256. */
 static __always_inline bool far_apart(__u32 a, __u32 b)
 {
 	return a + PAGE_KB >= FILE_FACTOR * b || b + PAGE_KB >= FILE_FACTOR * a;
@@ -286,7 +286,7 @@ static __noinline void send_file_event(struct file_state *f, const struct bdi_st
 }
 
 /* The bdi's state if it is one whose readahead may be changed. */
-static __always_inline const struct bdi_state *eligible_bdi(__u64 id)
+static __always_inline struct bdi_state *eligible_bdi(__u64 id)
 {
 	struct bdi_state *st;
 	__u32 *slot;
@@ -306,7 +306,7 @@ static __always_inline const struct bdi_state *eligible_bdi(__u64 id)
  */
 __attribute__((noinline)) int file_decide(__u32 index, __u32 bdi_kb)
 {
-	const struct bdi_state *st;
+	struct bdi_state *st;
 	__u32 zero = 0, original_kb, kb = 0, has;
 	struct file_value *v;
 	struct file_state *f;
@@ -340,7 +340,7 @@ __attribute__((noinline)) int file_decide(__u32 index, __u32 bdi_kb)
 	f->device_kb = bdi_kb;
 	/* A person's value is everybody's. */
 	if (!a || a->status != APPLIED_STOOD_BACK)
-		kb = policy_kb(id, f->decided_class, original_kb, &s->set);
+		kb = policy_kb(st, f->decided_class, original_kb, &s->set);
 	if (kb && !far_apart(kb, bdi_kb))
 		kb = 0;
 	f->wanted_kb = kb;

@@ -36,32 +36,54 @@ static __always_inline void read_settings(const struct config *c, struct setting
 	s->mode = c->mode;
 }
 
-/*
- * A value of ours is an odd number of pages: posix_fadvise(POSIX_FADV_SEQUENTIAL) shows in a file
- * only as twice its device's value (mm/fadvise.c), which is even. Up to four pages stay as they
- * are: a window of three has no marker (async_size = 3 / 4), and without one a stream through a
- * mapping looks like random pages.
- */
-static __always_inline __u32 odd_pages_kb(__u32 kb, const struct settings *set)
+/* A row's value within the bounds of the configuration. */
+static __always_inline __u32 bounded_kb(__u32 kb, const struct settings *set)
 {
-	__u32 pages = kb / PAGE_KB;
+	if (kb < set->floor_kb)
+		kb = set->floor_kb;
+	return kb > set->cap_kb ? set->cap_kb : kb;
+}
 
-	if (pages <= 4 || pages & 1)
-		return kb;
-	if (kb - PAGE_KB >= set->floor_kb)
-		return kb - PAGE_KB;
-	return kb + PAGE_KB <= set->cap_kb ? kb + PAGE_KB : kb;
+/*
+ * All that posix_fadvise(POSIX_FADV_SEQUENTIAL) leaves in a file is twice its device's value
+ * (mm/fadvise.c). So no value of ours is twice another that the device has, had, or comes back to:
+ * one that would be half or twice such a value is made an odd number of pages. So is all that is
+ * no power of two: then twice an odd one is never a value of ours either. Up to four pages stay as
+ * they are: a window of three has no marker (async_size = 3 / 4), and without one a stream through
+ * a mapping looks like random pages.
+ */
+static __always_inline bool mistakable(const struct bdi_state *st, const struct policy_row *row,
+				       __u32 pages, __u32 original, __u32 page_kb,
+				       const struct settings *set)
+{
+	__u32 i, other, half = pages / 2, twice = 2 * pages;
+
+	if (pages & (pages - 1) || st->had_pages & (half | twice))
+		return true;
+	if (original == half || original == twice)
+		return true;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < CLASSES_MAX; i++) {
+		other = row->ra_kb[i];
+		if (!other)
+			continue;
+		other = bounded_kb(other, set) / page_kb;
+		if (other == half || other == twice)
+			return true;
+	}
+	return false;
 }
 
 /* KB that the policy gives a class on a bdi with this original; 0 leaves readahead alone. */
-static __always_inline __u32 policy_kb(__u64 id, __u32 class_id, __u32 original_kb,
+static __always_inline __u32 policy_kb(struct bdi_state *st, __u32 class_id, __u32 original_kb,
 				       const struct settings *set)
 {
-	__u64 default_id = DEFAULT_POLICY_ID;
+	__u64 id = st->bdi_id, default_id = DEFAULT_POLICY_ID;
+	__u32 kb, pages, page_kb = PAGE_KB;
 	struct policy_row *row;
-	__u32 kb;
 	__u8 clamp;
 
+	barrier_var(page_kb); /* one relocation */
 	if (class_id >= CLASSES_MAX || !original_kb)
 		return 0;
 	row = bpf_map_lookup_elem(&policy, &id);
@@ -73,16 +95,22 @@ static __always_inline __u32 policy_kb(__u64 id, __u32 class_id, __u32 original_
 	if (!kb)
 		return 0;
 	clamp = row->clamp[class_id & (CLASSES_MAX - 1)];
-	if (kb < set->floor_kb)
-		kb = set->floor_kb;
-	if (kb > set->cap_kb)
-		kb = set->cap_kb;
-	if (kb == original_kb)
-		return kb;
-	kb = odd_pages_kb(kb, set);
+	kb = bounded_kb(kb, set);
+	pages = kb / page_kb;
+	if (kb != original_kb && pages > 4 && !(pages & 1) &&
+	    mistakable(st, row, pages, original_kb / page_kb, page_kb, set)) {
+		if (kb - page_kb >= set->floor_kb)
+			kb -= page_kb;
+		else if (kb + page_kb <= set->cap_kb)
+			kb += page_kb;
+	}
 	if ((clamp == CLAMP_NEVER_LOWER && kb < original_kb) ||
 	    (clamp == CLAMP_NEVER_RAISE && kb > original_kb))
 		kb = original_kb;
+	/* Accepted race of two CPUs, a device's and a file's: the next hop puts it right. */
+	pages = kb / page_kb;
+	if (!(pages & (pages - 1)))
+		st->had_pages |= pages;
 	return kb;
 }
 

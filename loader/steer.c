@@ -72,7 +72,7 @@ static __u64 wall_s(void)
 	return (__u64)now.tv_sec;
 }
 
-/* What the policy calls a value: odd_pages_kb() of bpf/decide.bpf.h takes a page off it. */
+/* What the policy calls a value: policy_kb() of bpf/policy.bpf.h may take a page off it. */
 static unsigned int nominal_kb(unsigned int kb)
 {
 	unsigned int pages = kb / page_kb();

@@ -418,13 +418,16 @@ classic() {
 	esac
 }
 
-# policy_kb CLASS ORIGINAL: the row of the class, made an odd number of pages, after the
-# never-lower / never-raise rule.
+# policy_kb CLASS ORIGINAL: what the default row gives the class: an odd number of pages where
+# half or twice as much is another of its values, or the original; then the never-lower /
+# never-raise rule. For a device that has had no other row.
 policy_kb() {
 	"$BPFAHEAD" config --json | jq -r --arg class "$1" --argjson original "$2" \
 		--argjson page "$(($(getconf PAGESIZE) / 1024))" '
-		.policy.default[$class] |
-		if .kb != $original and .kb / $page > 4 and .kb / $page % 2 == 0
+		[.policy.default[].kb, $original] as $others |
+		.policy.default[$class] | .kb as $kb |
+		if $kb != $original and $kb / $page > 4 and $kb / $page % 2 == 0 and
+			(($kb | log2 | . != floor) or any($others[]; . == $kb / 2 or . == $kb * 2))
 		then .kb -= $page else . end |
 		if .clamp == "never-lower" then [.kb, $original] | max
 		elif .clamp == "never-raise" then [.kb, $original] | min

@@ -45,7 +45,7 @@ for turn in 1 2 3 4; do
 	phase 6 mmap-objects "$MNT/data"
 	diag "told as $(decided_class)"
 	[ $turn = 1 ] || is "${CHANGES[*]}" '' "one value for both, time $turn: no change"
-	# An odd number of pages: bpf/policy.bpf.h.
+	# A page less, since half of it is the original: bpf/policy.bpf.h.
 	is "$(read_kb)" 252 "one value for both, time $turn: in place"
 done
 stop_run TERM

@@ -160,5 +160,45 @@ is "$RUN_STATUS" 0 'run ends with status 0'
 is "$(read_kb)" 96 'the original is back'
 ok 'loaded again, to look' quietly "$BPFAHEAD" load
 ok 'and open files have it' files_have 96 "${everybody[@]}"
+ok 'unloaded' quietly "$BPFAHEAD" unload
+
+# --- an original and a row of which none is half of another: powers of two are written ---
+set_kb 4096
+start_hold even
+start_hold even-sequential --advice sequential
+start_run
+as_told
+start_load mmap-random "$MNT/data"
+ok 'another original: the value is ours' wait_for 15 settled 4096
+# what_reads KB WRITTEN: a number for what reads here, beside 16 and 1024 for others.
+what_reads() {
+	"$BPFAHEAD" config policy."$NAME".{random,objects,pages,mixed}="$1" \
+		policy."$NAME".{sequential,small-files}=1024 \
+		policy."$NAME".{long-runs,short-runs}=16 && wait_for 15 kb_is "$2"
+}
+ok '64 KB as it is' what_reads 64 64
+ok 'an open file has it' files_have 64 even
+start_hold seldom
+start_hold sequential-at-64 --advice sequential
+is "$(kb_of_file sequential-at-64)" 128 'POSIX_FADV_SEQUENTIAL: twice that'
+ok '256 KB as it is' what_reads 256 256
+ok 'open files have it' files_have 256 even seldom
+start_hold sequential-at-256 --advice sequential
+ok '512 KB, half of another one, lose a page' what_reads 512 508
+ok 'open files have it' files_have 508 even seldom
+ok '128 KB, twice what was there, lose a page' what_reads 128 124
+ok 'open files have it' files_have 124 even seldom
+ok '64 KB again' what_reads 64 64
+ok 'open files have it' files_have 64 even seldom
+is "$(for file in even-sequential sequential-at-64 sequential-at-256; do kb_of_file $file; done | xargs)" \
+	'8192 128 512' 'POSIX_FADV_SEQUENTIAL was left alone all the while'
+ok 'status counts it' test "$(count sequential)" -ge 3
+is "$(count ambiguous)" 0 'and nothing was ambiguous'
+stop_load
+stop_run TERM
+is "$(read_kb)" 4096 'the original is back'
+ok 'loaded again, to look' quietly "$BPFAHEAD" load
+ok 'and open files have it' files_have 4096 even seldom
+is "$(kb_of_file sequential-at-64)" 128 'but not that of POSIX_FADV_SEQUENTIAL'
 [ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
 done_testing

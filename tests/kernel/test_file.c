@@ -305,6 +305,44 @@ static void near_enough(void **state)
 	}
 }
 
+/* As for the device: even, unless something is half of it or twice that. */
+static void even_without_a_neighbour(void **state)
+{
+	static const struct {
+		__u32 policy_kb, other_kb, device_kb, wanted_kb;
+	} cases[] = {
+		{512, 16, 128, 512}, {512, 256, 128, 508}, {512, 16, 1024, 508},
+		{256, 16, 128, 252}, {256, 16, 4096, 256}, {32, 16, 128, 28},
+	};
+	struct bdi_state st;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		teardown(state);
+		setup(state);
+		policy.ra_kb[0] = cases[i].policy_kb;
+		policy.ra_kb[5] = cases[i].other_kb;
+		set_policy(DEFAULT_POLICY_ID, &policy);
+		hop.bdi_kb = cases[i].device_kb;
+		sequential();
+		sequential();
+		assert_int_equal(file.wanted_kb, cases[i].wanted_kb);
+	}
+	/* What was a file's is in the history of the device. */
+	get_bdi(SLOT, &st);
+	assert_int_equal(st.had_pages, 0);
+	policy.ra_kb[0] = 512;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	sequential();
+	assert_int_equal(file.wanted_kb, 512);
+	get_bdi(SLOT, &st);
+	assert_int_equal(st.had_pages, 512 / 4);
+	policy.ra_kb[0] = 1024;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	sequential();
+	assert_int_equal(file.wanted_kb, 1020);
+}
+
 static void ends_when_the_device_agrees(void **state)
 {
 	struct applied a = {.status = APPLIED_ACCEPTED,
@@ -751,6 +789,7 @@ int main(void)
 		TEST(opened_anew_is_asked_for_again),
 		TEST(a_refusal_is_waited_out),
 		TEST(near_enough),
+		TEST(even_without_a_neighbour),
 		TEST(ends_when_the_device_agrees),
 		TEST(ends_when_the_class_changes),
 		TEST(a_person_has_the_last_word),

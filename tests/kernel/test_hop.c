@@ -17,7 +17,7 @@
 #define START (1000000 * MS) /* far from 0: "never" must not look recent */
 
 /* Classes 0 and 1 by the share of marker hits; rows of the policy for them. */
-#define SEQUENTIAL_KB 508 /* an odd number of pages */
+#define SEQUENTIAL_KB 508
 #define RANDOM_KB 16
 #define RA_KB 128
 
@@ -738,17 +738,17 @@ static void clamps(void **state)
 		{16, CLAMP_NEVER_RAISE, 0, 0, 8, 128, 16},
 		{1, CLAMP_NONE, 0, 0, 128, 0, 4},
 		{1, CLAMP_NONE, 64, 0, 128, 0, 68},
-		{64, CLAMP_NONE, 64, 64, 128, 0, 64}, /* no room for an odd number of pages */
+		{64, CLAMP_NONE, 64, 64, 128, 0, 64}, /* half the original, but no room */
 		{128, CLAMP_NONE, 0, 0, 128, 0, 128}, /* the original is right as it is */
 		{124, CLAMP_NONE, 0, 0, 128, 0, 124},
 		{8, CLAMP_NONE, 0, 0, 128, 0, 8}, /* up to four pages stay */
 		{24, CLAMP_NONE, 0, 0, 128, 0, 20},
-		{0xffffffff, CLAMP_NONE, 0, 0, 128, 0, 8188},
-		{0xffffffff, CLAMP_NONE, 0, 0xffffffff, 128, 0, 65532},
+		{0xffffffff, CLAMP_NONE, 0, 0, 128, 0, 8192},
+		{0xffffffff, CLAMP_NONE, 0, 0xffffffff, 128, 0, 65536},
 		{300, CLAMP_NONE, 512, 64, 128, 0, 512}, /* a cap below the floor is the floor */
 		{0, CLAMP_NONE, 0, 0, 128, 0, 0},
 		{256, CLAMP_NONE, 0, 0, 0, 0, 0}, /* switched off by the administrator */
-		{256, 77, 0, 0, 4096, 0, 252},    /* an unknown clamp is none */
+		{256, 77, 0, 0, 4096, 0, 256},    /* an unknown clamp is none */
 	};
 	unsigned int i;
 
@@ -780,6 +780,99 @@ static void clamps(void **state)
 	}
 }
 
+struct neighbour_case {
+	__u32 row_kb, others_kb[2], floor_kb, cap_kb, original_kb, wanted_kb;
+};
+
+/* A power of two stays one where nothing is half of it or twice that. */
+static void even_without_a_neighbour(void **state)
+{
+	static const struct neighbour_case cases[] = {
+		{256, {64, 1024}, 0, 0, 4096, 256},
+		{256, {16, 1024}, 0, 0, 2560, 256},
+		{256, {64, 512}, 0, 0, 4096, 252},
+		{256, {64, 128}, 0, 0, 4096, 252},
+		{256, {256, 1024}, 0, 0, 4096, 256}, /* the same for two classes */
+		{256, {64, 1024}, 0, 0, 128, 252},
+		{256, {64, 1024}, 0, 0, 512, 252},
+		{256, {128, 512}, 0, 0, 256, 256}, /* the original is right as it is */
+		{64, {16, 256}, 0, 0, 4096, 64},
+		{64, {16, 256}, 0, 0, 128, 60},
+		/* Up to four pages stay as they are, and are somebody's half. */
+		{32, {16, 256}, 0, 0, 4096, 28},
+		{16, {8, 32}, 0, 0, 4096, 16},
+		{32, {17, 256}, 0, 0, 4096, 28}, /* written as 16 */
+		/* The others as they go into force. */
+		{1024, {256, 0}, 512, 0, 128, 1020},
+		{1024, {256, 0}, 256, 0, 128, 1024},
+		{1024, {8192, 0}, 0, 2048, 128, 1020},
+		{1024, {8192, 0}, 0, 4096, 128, 1024},
+		{8192, {512, 0}, 0, 1024, 128, 1020},
+		{256, {0, 0}, 128, 0, 4096, 256}, /* 0 is none, whatever the floor */
+		{128, {64, 0}, 128, 0, 4096, 128},
+		{256, {64, 0}, 256, 0, 512, 260}, /* no room below */
+		{256, {64, 0}, 256, 256, 512, 256},
+		/* No powers of two: one of them might be twice an odd one. */
+		{504, {256, 0}, 0, 0, 128, 500},
+		{192, {16, 0}, 0, 0, 4096, 188},
+		{252, {126, 504}, 0, 0, 4096, 252},
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct neighbour_case *c = &cases[i];
+
+		policy.ra_kb[0] = c->row_kb;
+		policy.ra_kb[6] = c->others_kb[0];
+		policy.ra_kb[CLASSES_MAX - 1] = c->others_kb[1];
+		policy.ra_kb[1] = 0;
+		set_policy(DEFAULT_POLICY_ID, &policy);
+		config.floor_kb = c->floor_kb;
+		config.cap_kb = c->cap_kb;
+		set_config(&config);
+		fresh_bdi(SLOT, ++id, "0:7");
+		hop.ra_pages = c->original_kb / 4;
+		sequential();
+		sequential();
+		assert_int_equal(st.decided_class, 0);
+		if (st.wanted_kb != c->wanted_kb)
+			fail_msg("case %u: wants %u KB, not %u", i, st.wanted_kb, c->wanted_kb);
+	}
+}
+
+/* Files may have twice what the bdi had under another row. The default row counts only in force. */
+static void even_without_a_neighbour_of_then(void **state)
+{
+	static const __u32 rows[][2] = {{256, 256}, {512, 508},   {1024, 1024},
+					{256, 256}, {2048, 2044}, {128, 124},
+					{64, 64},   {32, 28},     {1024, 1024}};
+	struct policy_row own = {};
+	unsigned int i;
+
+	(void)state;
+	policy.ra_kb[0] = 128;
+	policy.ra_kb[5] = 2048;
+	set_policy(DEFAULT_POLICY_ID, &policy);
+	hop.ra_pages = 4096 / 4;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		own.ra_kb[0] = rows[i][0];
+		set_policy(id, &own);
+		sequential();
+		sequential();
+		if (st.wanted_kb != rows[i][1])
+			fail_msg("row %u: wants %u KB, not %u", i, st.wanted_kb, rows[i][1]);
+	}
+	/* Another bdi knows nothing of that. */
+	set_policy(id, NULL);
+	fresh_bdi(SLOT, ++id, "0:7");
+	own.ra_kb[0] = 512;
+	set_policy(id, &own);
+	sequential();
+	sequential();
+	assert_int_equal(st.wanted_kb, 512);
+}
+
 /* A row of the bdi's own takes the place of the default row; a class at 0 is left alone. */
 static void own_row_first(void **state)
 {
@@ -790,7 +883,7 @@ static void own_row_first(void **state)
 	set_policy(DEFAULT_POLICY_ID, &policy);
 	set_policy(id, &own);
 	sequential();
-	assert_int_equal(st.wanted_kb, 1020);
+	assert_int_equal(st.wanted_kb, 1024);
 	/* A class that it leaves alone is left alone, whatever the default row says. */
 	random_reads();
 	random_reads();
@@ -824,7 +917,7 @@ static void policy_changes_under_a_class(void **state)
 	sequential();
 	assert_true(st.decision_seq > seq);
 	assert_int_equal(st.stats.decisions, 1);
-	assert_int_equal(last_event()->wanted_kb, 2044);
+	assert_int_equal(last_event()->wanted_kb, 2048);
 	assert_int_equal(last_event()->reason, EVENT_DECISION);
 }
 
@@ -1291,6 +1384,8 @@ int main(void)
 		TEST(scope_is_honoured),
 		TEST(shadow_never_acts),
 		TEST(clamps),
+		TEST(even_without_a_neighbour),
+		TEST(even_without_a_neighbour_of_then),
 		TEST(own_row_first),
 		TEST(policy_changes_under_a_class),
 		TEST(unanswered_is_said_again),

@@ -62,8 +62,7 @@ static void hints_are_left_alone(void **state)
 	assert_int_equal(open_verdict(&h, 50, 100, 0, 0), OPEN_SEQUENTIAL);
 }
 
-/* An administrator's values can be twice each other; ours, odd numbers, cannot be twice anything.
- */
+/* An administrator's values can be twice each other. */
 static void ambiguous_ones_too(void **state)
 {
 	struct ra_history h = history_of();
@@ -72,6 +71,40 @@ static void ambiguous_ones_too(void **state)
 	ra_history_put(&h, 2 * ORIGINAL, false);
 	assert_int_equal(open_verdict(&h, SECOND, 2 * ORIGINAL, 0, 0), OPEN_AMBIGUOUS);
 	assert_int_equal(open_verdict(&h, SECOND, ORIGINAL, 0, 0), OPEN_STALE);
+}
+
+/* Ours of different times, too: half of 64 pages is in the history, half of 256 is not. */
+static void twice_ours_is_ambiguous(void **state)
+{
+	struct ra_history h = {};
+	__u32 pages;
+
+	(void)state;
+	ra_history_put(&h, 1024, false);
+	ra_history_put(&h, 64, true);
+	ra_history_put(&h, 256, true);
+	for (pages = 64; pages <= 1024; pages *= 4)
+		assert_int_equal(open_verdict(&h, 8, pages, 0, 0), OPEN_STALE);
+	/* POSIX_FADV_SEQUENTIAL beside them. */
+	assert_int_equal(open_verdict(&h, 8, 128, 0, 0), OPEN_SEQUENTIAL);
+	assert_int_equal(open_verdict(&h, 8, 512, 0, 0), OPEN_SEQUENTIAL);
+	assert_int_equal(open_verdict(&h, 8, 2048, 0, 0), OPEN_SEQUENTIAL);
+	/* Now half of it has been there, and whoever has 64 pages may have asked for them. */
+	ra_history_put(&h, 32, true);
+	assert_int_equal(open_verdict(&h, 8, 64, 0, 0), OPEN_AMBIGUOUS);
+	assert_int_equal(open_verdict(&h, 8, 64, 0, 1), OPEN_AMBIGUOUS);
+	assert_int_equal(open_verdict(&h, 8, 32, 0, 0), OPEN_STALE);
+	assert_int_equal(open_verdict(&h, 8, 256, 0, 0), OPEN_STALE);
+	/* In whichever order they came, and whoever set the half. */
+	ra_history_put(&h, 512, true);
+	assert_int_equal(open_verdict(&h, 8, 1024, 0, 0), OPEN_AMBIGUOUS);
+	ra_history_put(&h, 128, false);
+	assert_int_equal(open_verdict(&h, 8, 256, 0, 1), OPEN_AMBIGUOUS);
+	/* The half may be there now and in no history. */
+	memset(&h, 0, sizeof(h));
+	ra_history_put(&h, 256, true);
+	assert_int_equal(open_verdict(&h, 128, 256, 0, 0), OPEN_AMBIGUOUS);
+	assert_int_equal(open_verdict(&h, 64, 256, 0, 0), OPEN_STALE);
 }
 
 static void originals_come_back_over_ours_alone(void **state)
@@ -202,6 +235,7 @@ int main(void)
 		cmocka_unit_test(others_are_not_ours),
 		cmocka_unit_test(hints_are_left_alone),
 		cmocka_unit_test(ambiguous_ones_too),
+		cmocka_unit_test(twice_ours_is_ambiguous),
 		cmocka_unit_test(originals_come_back_over_ours_alone),
 		cmocka_unit_test(nothing_in_a_map_is_trusted),
 		cmocka_unit_test(newest_first_each_once),
