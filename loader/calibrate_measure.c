@@ -42,10 +42,13 @@
 #define WRITE_SHARE 0.25 /* of the time: a slow device gets a smaller file */
 #define FREE_SHARE 4     /* at most one part in so many of the free space */
 #define FIRST_PASS 0.4   /* of the time, for each cell once */
-#define CELL_LEAST_S 0.2 /* two slices of blk-throttle: of one it grants more after a pause */
+#define CELL_LEAST_S 0.2 /* two slices of blk-throttle */
 #define CELL_MOST_S 1.0
+#define WARM_UP \
+	0.5 /* of a cell's time, not counted: what was saved up reaches into a second slice */
+#define WARM_UP_LEAST_S 0.1
+#define WARM_UP_MOST_S 0.2
 #define SCAN_LEAST_S 0.2 /* counted: four classes go by it */
-#define WARM_UP_S 0.1    /* of a cell's time, not counted: the first slice */
 #define DRAIN_MOST_S 0.3
 #define MEASURING_NICE (-10)
 #define SMALL_FILE_BYTES 65536
@@ -587,6 +590,7 @@ static void drain(const struct measuring *m, unsigned int kb)
 static int measure_cell(struct measuring *m, enum calibrate_pattern pattern, unsigned int value)
 {
 	struct cell c = {.pattern = pattern, .kb = calibrate_ladder[value]};
+	double warm_up_s = fmin(fmax(m->cell_s * WARM_UP, WARM_UP_LEAST_S), WARM_UP_MOST_S);
 	struct calibrate_rate rate;
 	double device, amplification;
 	char what[96];
@@ -601,10 +605,10 @@ static int measure_cell(struct measuring *m, enum calibrate_pattern pattern, uns
 	if (!err)
 		err = give(m, pattern, c.kb);
 	if (pattern == CALIBRATE_SCAN)
-		calibrate_rate_begin(&rate, WARM_UP_S, fmax(m->cell_s - WARM_UP_S, SCAN_LEAST_S),
-				     1024. * c.kb);
+		calibrate_rate_begin(&rate, WARM_UP_MOST_S,
+				     fmax(m->cell_s - WARM_UP_MOST_S, SCAN_LEAST_S), 1024. * c.kb);
 	else
-		calibrate_rate_begin(&rate, WARM_UP_S, m->cell_s - WARM_UP_S, 0);
+		calibrate_rate_begin(&rate, warm_up_s, m->cell_s - warm_up_s, 0);
 	if (!err)
 		err = operate_for(m, &c, &rate, &device);
 	if (c.map)
