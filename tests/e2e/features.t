@@ -28,7 +28,7 @@ for kb in 16 128 2560; do
 		start_reading "runs-${run}k" "$MNT/data"
 		nap 1
 		ok "windows of ${run} KB runs at $kb KB are recorded" \
-			"$BPFAHEAD" record --seconds 3 --label mixed -o "$T/windows.csv" >"$T/record.log"
+			"$BPFAHEAD" record --device "$NAME" --seconds 3 --label mixed -o "$T/windows.csv" >"$T/record.log"
 		stop_load
 		run_kb=$(($(median run_pages_q8) / 64))
 		ok "runs of $run KB at $kb KB: measured $run_kb KB, within a factor of 1.5" \

@@ -18,7 +18,7 @@ for pattern in sequential mmap-random; do
 	forget "$MNT/data"
 	start_reading $pattern "$MNT/data"
 	nap 1
-	ok "windows of $pattern are recorded" "$BPFAHEAD" record --seconds 3 --label "${pattern#mmap-}" \
+	ok "windows of $pattern are recorded" "$BPFAHEAD" record --device "$NAME" --seconds 3 --label "${pattern#mmap-}" \
 		-o "$T/$pattern.csv" >"$T/record.log"
 	stop_load
 done
