@@ -46,12 +46,17 @@ static __always_inline __u32 bounded_kb(__u32 kb, const struct settings *set)
 
 /*
  * All that posix_fadvise(POSIX_FADV_SEQUENTIAL) leaves in a file is twice its device's value
- * (mm/fadvise.c). So no value of ours is twice another that the device has, had, or comes back to:
- * one that would be half or twice such a value is made an odd number of pages. So is all that is
- * no power of two: then twice an odd one is never a value of ours either. Up to four pages stay as
- * they are: a window of three has no marker (async_size = 3 / 4), and without one a stream through
- * a mapping looks like random pages.
+ * (mm/fadvise.c). So no value of ours is twice another that the device has, had, or comes back to.
+ * Of two in a row the smaller is made an odd number of pages: what it leaves in files is then not
+ * the larger. The original, and what was in force under another row, stay as they are, so the value
+ * beside them gives way, on either side. So does all that is no power of two: twice an odd one is
+ * never a value of ours then.
+ *
+ * Up to four pages stay as they are, and twice that gives way: a window of three has no marker
+ * (async_size = 3 / 4), and without one a stream through a mapping looks like random pages.
  */
+#define FEW_PAGES 4
+
 static __always_inline bool mistakable(const struct bdi_state *st, const struct policy_row *row,
 				       __u32 pages, __u32 original, __u32 page_kb,
 				       const struct settings *set)
@@ -68,7 +73,7 @@ static __always_inline bool mistakable(const struct bdi_state *st, const struct 
 		if (!other)
 			continue;
 		other = bounded_kb(other, set) / page_kb;
-		if (other == half || other == twice)
+		if (other == twice || (other == half && half <= FEW_PAGES))
 			return true;
 	}
 	return false;
@@ -97,7 +102,7 @@ static __always_inline __u32 policy_kb(struct bdi_state *st, __u32 class_id, __u
 	clamp = row->clamp[class_id & (CLASSES_MAX - 1)];
 	kb = bounded_kb(kb, set);
 	pages = kb / page_kb;
-	if (kb != original_kb && pages > 4 && !(pages & 1) &&
+	if (kb != original_kb && pages > FEW_PAGES && !(pages & 1) &&
 	    mistakable(st, row, pages, original_kb / page_kb, page_kb, set)) {
 		if (kb - page_kb >= set->floor_kb)
 			kb -= page_kb;

@@ -424,10 +424,11 @@ classic() {
 policy_kb() {
 	"$BPFAHEAD" config --json | jq -r --arg class "$1" --argjson original "$2" \
 		--argjson page "$(($(getconf PAGESIZE) / 1024))" '
-		[.policy.default[].kb, $original] as $others |
+		[.policy.default[].kb] as $others |
 		.policy.default[$class] | .kb as $kb |
 		if $kb != $original and $kb / $page > 4 and $kb / $page % 2 == 0 and
-			(($kb | log2 | . != floor) or any($others[]; . == $kb / 2 or . == $kb * 2))
+			(($kb | log2 | . != floor) or ($original | . == $kb / 2 or . == $kb * 2) or
+			any($others[]; . == $kb * 2 or (. == $kb / 2 and . <= 4 * $page)))
 		then .kb -= $page else . end |
 		if .clamp == "never-lower" then [.kb, $original] | max
 		elif .clamp == "never-raise" then [.kb, $original] | min
