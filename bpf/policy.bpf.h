@@ -57,16 +57,18 @@ static __always_inline __u32 bounded_kb(__u32 kb, const struct settings *set)
  */
 #define FEW_PAGES 4
 
-static __always_inline bool mistakable(const struct bdi_state *st, const struct policy_row *row,
-				       __u32 pages, __u32 original, __u32 page_kb,
-				       const struct settings *set)
+__attribute__((noinline)) int mistakable(const struct policy_row *row, __u32 had, __u32 pages,
+					 __u32 original, const struct settings *set)
 {
-	__u32 i, other, half = pages / 2, twice = 2 * pages;
+	__u32 i, other, half = pages / 2, twice = 2 * pages, page_kb = PAGE_KB;
 
-	if (pages & (pages - 1) || st->had_pages & (half | twice))
-		return true;
+	barrier_var(page_kb); /* one relocation */
+	if (!row || !set || !page_kb)
+		return 1;
+	if (pages & (pages - 1) || had & (half | twice))
+		return 1;
 	if (original == half || original == twice)
-		return true;
+		return 1;
 #pragma clang loop unroll(disable)
 	for (i = 0; i < CLASSES_MAX; i++) {
 		other = row->ra_kb[i];
@@ -74,9 +76,9 @@ static __always_inline bool mistakable(const struct bdi_state *st, const struct 
 			continue;
 		other = bounded_kb(other, set) / page_kb;
 		if (other == twice || (other == half && half <= FEW_PAGES))
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
 }
 
 /* KB that the policy gives a class on a bdi with this original; 0 leaves readahead alone. */
@@ -103,7 +105,7 @@ static __always_inline __u32 policy_kb(struct bdi_state *st, __u32 class_id, __u
 	kb = bounded_kb(kb, set);
 	pages = kb / page_kb;
 	if (kb != original_kb && pages > FEW_PAGES && !(pages & 1) &&
-	    mistakable(st, row, pages, original_kb / page_kb, page_kb, set)) {
+	    mistakable(row, st->had_pages, pages, original_kb / page_kb, set)) {
 		if (kb - page_kb >= set->floor_kb)
 			kb -= page_kb;
 		else if (kb + page_kb <= set->cap_kb)

@@ -116,6 +116,7 @@ struct watched {
 	struct bdi_state st;
 	struct policy_row own;
 	struct applied applied;
+	__u32 had_pages; /* before this hop */
 	bool has_own, has_applied, only_unsound;
 };
 
@@ -131,6 +132,25 @@ static __u64 in_force(__u64 value, __u64 preset, __u64 low, __u64 high)
 	if (!value)
 		value = preset;
 	return value < low ? low : value > high ? high : value;
+}
+
+/* An even number of pages that might be mistaken for twice another value. */
+static bool gives_way(const struct watched *w, const struct policy_row *row, __u32 pages,
+		      __u32 original, __u32 floor_kb, __u32 cap_kb)
+{
+	__u32 i, other;
+
+	if (pages & (pages - 1) || original * 2 == pages || original == pages * 2 ||
+	    w->had_pages & (pages / 2 | pages * 2))
+		return true;
+	for (i = 0; i < CLASSES_MAX; i++) {
+		if (!row->ra_kb[i])
+			continue;
+		other = in_force(row->ra_kb[i], 0, floor_kb, cap_kb) / 4;
+		if (other == pages * 2 || (other * 2 == pages && other <= 4))
+			return true;
+	}
+	return false;
 }
 
 static __u32 expected_kb(const struct watched *w, __u32 ra_kb, __u32 class_id)
@@ -153,7 +173,8 @@ static __u32 expected_kb(const struct watched *w, __u32 ra_kb, __u32 class_id)
 	assert_in_range(kb, floor_kb, cap_kb);
 	if (kb == original)
 		return kb;
-	if (kb / 4 > 4 && kb / 4 % 2 == 0) { /* an even number of pages */
+	if (kb / 4 > 4 && kb / 4 % 2 == 0 &&
+	    gives_way(w, row, kb / 4, original / 4, floor_kb, cap_kb)) {
 		if (kb >= floor_kb + 4)
 			kb -= 4;
 		else if (kb + 4 <= cap_kb)
@@ -268,6 +289,7 @@ static void one_case(void)
 	disturb(w);
 	random_totals(slot, w);
 	before = *st;
+	w->had_pages = before.had_pages;
 	time_ns += one_in(8) ? random_below(20000 * MS) : 20 * MS;
 	hop.now_ns = time_ns;
 	hop.ra_pages = one_in(16) ? random_magnitude() >> 34 : 1 + random_below(4096);
