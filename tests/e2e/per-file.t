@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../holders.sh"
 need fio jq dd
 
-FULL_KB=508 # the row of `sequential` here; `pages` has 16
+FULL_KB=512 # the row of `sequential` here; `pages` has 16
 make_loop 2304
 make_fs "$LOOP" ext4
 fill_file "$MNT/scan" 1280

@@ -191,18 +191,18 @@ nap 4
 stop_load
 forget "$MNT/data"
 start_load sequential "$MNT/data"
-ok 'then a scan: raised' wait_for 15 kb_is 252
+ok 'then a scan: raised' wait_for 15 kb_is 256
 scan_is_drawn() {
 	report -o "$page" --device "$LOOP" && words "$page" >"$T/words" &&
-		grep -q '^sequential | 252 KB | [0-9]' "$T/words"
+		grep -q '^sequential | 256 KB | [0-9]' "$T/words"
 }
 ok 'a page, while it is written: the scan is drawn' wait_for 20 scan_is_drawn
 ok "with the first decision: 192 -> $ours KB" grep -qE "no class $arrow $class \| 192 $arrow $ours KB \| [0-9.]+ \| set" "$T/words"
-ok 'and the second' grep -qE "$arrow sequential \| $ours $arrow 252 KB \| [0-9.]+ \| set" "$T/words"
+ok 'and the second' grep -qE "$arrow sequential \| $ours $arrow 256 KB \| [0-9.]+ \| set" "$T/words"
 # 24 MB/s and 1,500 reads a second are the limits.
-rate=$(sed -nE "s/^sequential \| 252 KB \| .*, ([0-9]+)\.[0-9] MB\/s \| .* MB\/s \| .*/\1/p" "$T/words")
+rate=$(sed -nE "s/^sequential \| 256 KB \| .*, ([0-9]+)\.[0-9] MB\/s \| .* MB\/s \| .*/\1/p" "$T/words")
 ok "the scan's rate is that of the disk: $rate MB/s" [ "${rate:-0}" -ge 15 -a "${rate:-0}" -le 30 ]
-ratio=$(sed -nE "s/^sequential \| 252 KB \| .* \| ([0-9.]+)× .*/\1/p" "$T/words")
+ratio=$(sed -nE "s/^sequential \| 256 KB \| .* \| ([0-9.]+)× .*/\1/p" "$T/words")
 ok "a scan fetches no more than it reads: $ratio" awk -v r="${ratio:-9}" 'BEGIN { exit !(r < 1.1) }'
 ratio=$(sed -nE "s/^pages \| $ours KB \| .* \| ([0-9.]+)× .*/\1/p" "$T/words")
 ok "random pages do: $ratio times as much" awk -v r="${ratio:-0}" 'BEGIN { exit !(r > 1.5) }'
