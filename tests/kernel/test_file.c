@@ -312,7 +312,7 @@ static void even_without_a_neighbour(void **state)
 		__u32 policy_kb, other_kb, device_kb, wanted_kb;
 	} cases[] = {
 		{512, 16, 128, 512}, {512, 1024, 128, 508}, {512, 16, 1024, 508},
-		{256, 16, 128, 252}, {256, 16, 4096, 256}, {32, 16, 128, 28},
+		{256, 16, 128, 252}, {256, 16, 4096, 256},  {32, 16, 128, 28},
 	};
 	struct bdi_state st;
 	unsigned int i;
