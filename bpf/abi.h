@@ -246,7 +246,7 @@ struct config {
 	__u64 idle_ns;    /* silence after which what came before is thrown away */
 	__u64 dwell_ns;   /* least time between two changes, and between two events */
 	__s32 margin;     /* least logit margin of a confirming window, LOGIT_ONE = 1.0 */
-	__u32 confirm;    /* agreeing hops in a row before a change */
+	__u32 confirm;    /* agreeing hops in a row before a change; sure ones count twice */
 	__u32 min_calls;  /* fewer calls in a window: abstain */
 	__u32 floor_kb;
 	__u32 cap_kb;
@@ -398,8 +398,8 @@ enum event_reason {
 	EVENT_FOREIGN = 2,    /* ra_pages is not what was accepted */
 	EVENT_RETRY = 3,      /* a refusal's back-off is over */
 	EVENT_TABLE_FULL = 4, /* of no bdi: are there originals of devices that have left? */
-	EVENT_APPEARED = 5, /* first evaluation of a bdi, before any decision; again with a UUID */
-	EVENT_SAMPLE = 6,   /* a struct sample, not a struct event */
+	EVENT_APPEARED = 5,   /* first window of a bdi begins; again with a UUID */
+	EVENT_SAMPLE = 6,     /* a struct sample, not a struct event */
 	EVENT_FILE = 7, /* a struct file_event: a file wants another value than file_values has */
 };
 
@@ -433,9 +433,9 @@ _Static_assert(sizeof(struct event) == 416, "ring-buffer record");
 
 /*
  * Ring `events`, beside struct event: what the end of a hop knew of a bdi. Sent every
- * config.sample_ns, at each hop while applied.watch_until_ns lies ahead, and at each hop whose
- * class is not the one in force, so that a decision's "before" has been told when it falls. Left
- * out, and counted, while the ring is half full: a decision has the room.
+ * config.sample_ns, at each hop while applied.watch_until_ns lies ahead, when a window begins, and
+ * at each hop whose class is not the one in force, so that a decision's "before" has been told when
+ * it falls. Left out, and counted, while the ring is half full: a decision has the room.
  */
 struct sample {
 	__u32 abi_version;

@@ -44,8 +44,12 @@ static __noinline struct bdi_counters *raw_device_counters(__u32 dev)
 	return c;
 }
 
-/* The file system's UUID, by which a device is known again under another bdi. */
-static __noinline void learn_uuid(struct super_block *sb, __u64 id)
+/*
+ * The file system's UUID, by which a device is known again under another bdi. When it is first seen
+ * the window begins anew at the next event, so that the helper is told in time for its first hop:
+ * without the claim, since whoever ends a hop meanwhile only puts that off.
+ */
+static __noinline void learn_uuid(struct super_block *sb, __u64 id, struct bdi_counters *c)
 {
 	__u32 *slot = bpf_map_lookup_elem(&bdi_slots, &id), i;
 	struct bdi_state *st;
@@ -63,6 +67,9 @@ static __noinline void learn_uuid(struct super_block *sb, __u64 id)
 	st->flags |= BDI_UUID_SEEN;
 	if (any)
 		st->flags &= ~BDI_ANNOUNCED;
+	st->nr_hops = 0;
+	st->hop_deadline_ns = 0;
+	c->due = 0;
 }
 
 static __noinline struct bdi_counters *inode_counters(struct inode *inode)
@@ -83,7 +90,7 @@ static __noinline struct bdi_counters *inode_counters(struct inode *inode)
 		return c;
 	c = tick(bdi, sb->s_bdev->bd_disk->queue, id, SOURCE_READAHEAD, BDI_FS_SEEN);
 	if (c)
-		learn_uuid(sb, id);
+		learn_uuid(sb, id, c);
 	return c;
 }
 

@@ -51,7 +51,7 @@ static const struct setting settings[] = {
 	{"margin", MARGIN, FIELD(margin), 1, LOGIT_MAX, DEFAULT_MARGIN,
 	 "least lead of a class over the second best"},
 	{"confirm", COUNT, FIELD(confirm), 1, 1000, DEFAULT_CONFIRM,
-	 "agreeing hops in a row before a change"},
+	 "agreeing hops in a row before a change; one that is sure counts twice"},
 	{"min_calls", COUNT, FIELD(min_calls), 1, 1000000, DEFAULT_MIN_CALLS,
 	 "fewer calls in a window: no answer"},
 	{"floor", KILOBYTES, FIELD(floor_kb), RA_KB_HARD_MIN, RA_KB_HARD_MAX, DEFAULT_FLOOR_KB,

@@ -11,6 +11,7 @@
 
 #include "made_up.h"
 #include "bpf/mlp.h"
+#include "loader/model_file.h"
 
 #define SLOT 7
 #define HOP (500 * MS)
@@ -301,6 +302,128 @@ static void confirm_counts_hops_in_a_row(void **state)
 	assert_int_equal(last_event()->input_feature[0], FEATURE_ASYNC_SHARE);
 	assert_int_equal(last_event()->features[FEATURE_ASYNC_SHARE], RATIO_ONE);
 	assert_string_equal(last_event()->name, "0:7");
+}
+
+/* A model that leads by 64 times what the share of marker hits is beyond one half. */
+static void lead_more(void)
+{
+	struct model model;
+
+	ratio_model(&model, SOURCE_READAHEAD, FEATURE_ASYNC_SHARE, 0, 1);
+	assert_int_equal(model_set_neuron(&model, 0, 0, 0, 32), 0);
+	assert_int_equal(model_set_neuron(&model, 0, 1, 0, 32), 0);
+	model_seal(&model);
+	write_model(&model);
+}
+
+/* After silence: the next calls are of a first hop. */
+static void begin_anew(void)
+{
+	hop.idle = 1;
+	calls_for(60000 * MS, 0, 0);
+	hop.idle = 0;
+	forget_events();
+}
+
+static void sure_hop_counts_twice(void **state)
+{
+	(void)state;
+	lead_more();
+	config.confirm = 2;
+	set_config(&config);
+	begin_anew();
+	sequential();
+	assert_true(st.margin >= 12 * LOGIT_ONE);
+	assert_int_equal(st.decided_class, 0);
+	assert_int_equal(made_up.nr_events, 1);
+	/* A little less, and it takes two. */
+	begin_anew();
+	calls(315, 685);
+	assert_in_range(st.margin, 11 * LOGIT_ONE, 12 * LOGIT_ONE - 1);
+	assert_int_equal(st.window_class, 1);
+	assert_int_equal(st.confirm, 1);
+	assert_int_equal(st.decided_class, 0);
+	calls(315, 685);
+	assert_int_equal(st.decided_class, 1);
+	/* Two sure ones are as good as four others, or one between two. */
+	config.confirm = 4;
+	set_config(&config);
+	begin_anew();
+	sequential();
+	assert_int_equal(st.confirm, 2);
+	assert_int_equal(st.decided_class, 1);
+	sequential();
+	assert_int_equal(st.decided_class, 0);
+	begin_anew();
+	calls(315, 685);
+	random_reads();
+	assert_int_equal(st.confirm, 3);
+	assert_int_equal(st.decided_class, 0);
+	random_reads();
+	assert_int_equal(st.decided_class, 1);
+}
+
+/* The pattern changes: sure is what the window agrees with, which is when it restarts. */
+static void sure_hop_at_a_change(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	lead_more();
+	config.confirm = 2;
+	config.sample_ns = 1000 * HOP;
+	set_config(&config);
+	begin_anew();
+	for (h = 0; h < 8; h++)
+		sequential();
+	assert_int_equal(st.decided_class, 0);
+	calls(60, 40); /* the hop in which it changes */
+	random_reads();
+	assert_int_equal(st.hop_class, 1);
+	assert_int_equal(st.stats.restarts, 0);
+	assert_int_equal(st.decided_class, 0);
+	random_reads();
+	assert_int_equal(st.stats.restarts, 1);
+	assert_int_equal(st.decided_class, 1);
+	assert_int_equal(st.stats.decisions, 2);
+}
+
+/* A hop at whose beginning nothing was said to the helper: there is no "before" to judge it by. */
+static void sure_hop_was_told(void **state)
+{
+	unsigned int h;
+
+	(void)state;
+	lead_more();
+	config.confirm = 2;
+	config.sample_ns = 1000 * HOP;
+	set_config(&config);
+	begin_anew();
+	for (h = 0; h < 8; h++)
+		sequential();
+	assert_int_equal(st.decided_class, 0);
+	/* So many calls that the window is theirs at once. */
+	calls(0, 1000000);
+	assert_int_equal(st.window_class, 1);
+	assert_int_equal(st.hop_class, 1);
+	assert_true(st.margin >= 12 * LOGIT_ONE);
+	assert_int_equal(st.confirm, 1);
+	assert_int_equal(st.decided_class, 0);
+	calls(0, 1000000);
+	assert_int_equal(st.decided_class, 1);
+	/* And a bdi of which it has not been told yet. */
+	config.scope = SCOPE_LISTED;
+	set_config(&config);
+	fresh_bdi(SLOT, ++id, "0:7");
+	hop.now_ns += HOP;
+	end_hop(&hop);
+	config.scope = SCOPE_ALL;
+	set_config(&config);
+	sequential();
+	assert_int_equal(st.confirm, 1);
+	assert_int_equal(st.decided_class, CLASS_NONE);
+	sequential();
+	assert_int_equal(st.decided_class, 0);
 }
 
 /* A hop of another kind in between, and the count starts again. */
@@ -1224,9 +1347,13 @@ static void appearance(void **state)
 
 	(void)state;
 	fresh_bdi(SLOT, ++id, "0:7");
-	hop.now_ns += HOP;
-	end_hop(&hop);
 	forget_events();
+	hop.now_ns += HOP;
+	end_hop(&hop); /* the first boundary: a hop before any decision */
+	read_events();
+	assert_int_equal(made_up.nr_appeared, 1);
+	assert_int_equal(made_up.nr_samples, 1);
+	assert_int_equal(made_up.appeared.time_ns, hop.now_ns);
 	sequential();
 	assert_int_equal(made_up.nr_appeared, 1);
 	assert_int_equal(made_up.appeared.bdi_id, id);
@@ -1236,7 +1363,7 @@ static void appearance(void **state)
 	sequential();
 	assert_int_equal(made_up.nr_appeared, 1);
 	assert_int_equal(made_up.nr_events, 3); /* nobody answers; the first came at once */
-	assert_int_equal(made_up.event[0].time_ns, made_up.appeared.time_ns);
+	assert_int_equal(made_up.event[0].time_ns, made_up.appeared.time_ns + HOP);
 	/* What learn_uuid() does. */
 	get_bdi(SLOT, &at);
 	for (i = 0; i < FS_UUID_LEN; i++)
@@ -1365,6 +1492,9 @@ int main(void)
 		TEST(restart_needs_calls_too),
 		TEST(negative_window_is_discarded),
 		TEST(confirm_counts_hops_in_a_row),
+		TEST(sure_hop_counts_twice),
+		TEST(sure_hop_at_a_change),
+		TEST(sure_hop_was_told),
 		TEST(confirm_starts_again),
 		TEST(dwell_separates_changes),
 		TEST(margin_is_honoured),
