@@ -10,7 +10,10 @@
 . "$TOP/tests/effect/common.sh"
 
 profile=$1 image=$2 queue=$3
-need fio jq db_bench sqlite3 setpriv
+needed=(fio jq)
+[[ ! $(<"$queue") =~ \ rocksdb\  ]] || needed+=(db_bench)
+[[ ! $(<"$queue") =~ \ sqlite\  ]] || needed+=(sqlite3)
+need "${needed[@]}"
 chmod 755 "$T" # PostgreSQL's own user goes through
 pg_bin=$(echo /usr/lib/postgresql/*/bin)
 say() { printf '%(%T)T %s %s: %s\n' -1 "$profile" "${NAME-}" "$*" >&2; }
@@ -39,10 +42,11 @@ if [ "$memory" != "$CGROUP" ]; then
 	mkdir "$memory" || die "mkdir $memory"
 	cgroups+=("$memory")
 fi
-limit_memory() { # MB
+memory_of() { awk '{ print $4 }' <<<"$1"; }
+limit_memory() { # MB[+MB]
 	local file=$memory/memory.max
 	[ -f "$file" ] || file=$memory/memory.limit_in_bytes
-	wait_for 5 write_to "$file" "$1M" || die "$file: no limit of $1 MB"
+	wait_for 5 write_to "$file" "${1%+*}M" || die "$file: no limit of $1 MB"
 }
 write_to() { { echo "$2" >"$1"; } 2>/dev/null; }
 
@@ -57,11 +61,9 @@ fresh() {
 		*directory="${dir##*/}"*) find "$dir" -type f -size +0 | wc -l >/dev/null ;;
 		esac
 	done
-	# A hot set is there from the start: how fast it comes in would depend on the length of a cell.
-	case $line in
-	*zoned:90/10:10/90*) (exec {in_memory}>"$memory/cgroup.procs" && echo $BASHPID >&$in_memory &&
-		exec head -c 205M "$MNT/big" >/dev/null) ;;
-	esac
+	# By the reader's control group, which pays for the memory.
+	[[ $(memory_of "$line") != *+* ]] || (exec {in_memory}>"$memory/cgroup.procs" &&
+		echo $BASHPID >&$in_memory && exec head -c "$(memory_of "$line" | sed 's/.*+//')M" "$MNT/big" >/dev/null)
 }
 unmounted() { ! mountpoint -q "$MNT" || umount "$MNT" 2>/dev/null; }
 
@@ -147,6 +149,7 @@ start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
 		: >"$T/report"
 		tail -n +1 -f "$T/report" > >(meter report) &
 		PROGRAM_PID=$! tail_pid=$!
+		pids+=($!)
 		"${in_lane[@]}" db_bench "${more[@]}" --report_interval_seconds=1 \
 			--report_file="$T/report" "$@" >"$T/said" 2>&1 &
 		pids+=($!)
@@ -214,14 +217,14 @@ scan_progress() {
 	done
 }
 
-tail_pid=
+tail_pid='' own_pids=() # of bpfahead, which outlives a program
 stop_program() {
 	stop_server
 	kill_cgroup "$CGROUP"
 	[ -z "$tail_pid" ] || kill "$tail_pid"
 	tail_pid=
 	wait "$PROGRAM_PID" 2>/dev/null
-	pids=()
+	pids=("${own_pids[@]}")
 }
 
 # --- a cell ------------------------------------------------------------------------------------
@@ -322,10 +325,11 @@ start_own() {
 		;;
 	esac
 	start_run
+	own_pids=("$RUN_PID")
 	case $1 in
 	*-probe) "$BPFAHEAD" config probe=on >/dev/null 2>&1 || {
 		say 'no probe in this build'
-		stop_run TERM
+		stop_own "$1"
 		return 1
 	} ;;
 	*) "$BPFAHEAD" config probe=off >/dev/null 2>&1 || true ;;
@@ -333,6 +337,7 @@ start_own() {
 }
 stop_own() { # NAME-OF-LOG
 	stop_run TERM
+	own_pids=() pids=()
 	cat "$T/run.log" "$T/run.err" >"$work/logs/$1.log"
 }
 
@@ -367,7 +372,7 @@ run_cell() {
 		fresh
 		calibrate || return
 	fi
-	limit_memory "$(awk '{ print $4 }' <<<"$line")"
+	limit_memory "$(memory_of "$line")"
 	fresh
 	if [[ $column == bpfahead* ]]; then
 		start_own "$column" || return
@@ -398,7 +403,7 @@ run_day() { # COLUMN REPEAT
 	start_own "$1" || return
 	while IFS= read -r phase; do
 		n=$((n + 1))
-		limit_memory "$(awk '{ print $4 }' <<<"$phase")"
+		limit_memory "$(memory_of "$phase")"
 		run_program "$phase" 0 "$day_s" || break
 		add_cell "$(day_key "$profile" $n "$phase" "$1" "$2")"
 	done < <(day_lines)

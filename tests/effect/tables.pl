@@ -23,13 +23,13 @@ for (split /\n/, $limits_text) {
 	$limits{$profile} = $rest;
 }
 
-my (@workloads, %class, %line);
+my (@workloads, @kept, %class, %line); # @kept: a hot set is in memory already
 open(my $table, '<', $table_file) or die "$table_file: $!\n";
 while (<$table>) {
 	chomp;
 	next if /^(#|\s*$)/;
-	my ($name, $class) = split;
-	push @workloads, $name;
+	my ($name, $class, undef, $memory) = split;
+	push @{$memory =~ /\+/ ? \@kept : \@workloads}, $name;
 	($class{$name}, $line{$name}) = ($class, $_);
 }
 
@@ -153,22 +153,7 @@ for my $profile (@profiles) {
 		print $out "Builds of $title{$column}: ", join(', ', map { "`$_` in $builds->{$_} cells" } sort keys %$builds), ".\n";
 	}
 	print $out "\nThroughput, and in brackets its share of the best static value of the row:\n\n";
-	print $out '| workload | class | unit | ', join(' | ', map { $title{$_} // "$_ KB" } @columns), " |\n";
-	print $out '|---|---|---', '|---' x @columns, "|\n";
-	my @shown = @workloads;
-	for my $name (@shown) {
-		my ($best, $at) = best_static($profile, $name);
-		my ($any) = grep { defined } map { $here->{$name}{$_} } @columns;
-		print $out "| $name | $class{$name} | ", $any ? $any->{unit} : '-', ' |';
-		for my $column (@columns) {
-			my $r = rate($profile, $name, $column);
-			my $text = number($r);
-			$text .= sprintf(' (%.2f)', $r / $best) if defined $r && $best;
-			$text = "**$text**" if defined $at && $at eq $column;
-			print $out " $text |";
-		}
-		print $out "\n";
-	}
+	table_of($profile, @workloads);
 
 	# Geomeans: of a column, over the rows that have a best static value and this column.
 	my @complete = grep { my @b = best_static($profile, $_); @b && $b[0] > 0 } @workloads;
@@ -249,6 +234,10 @@ for my $profile (@profiles) {
 				!$bar{$against} ? 'reported' : $r && $base ? $r / $base >= $bar{$against} : undef, 0);
 		}
 	}
+	if (@kept) {
+		print $out "\nThe same beside a hot set that one sequential read has brought in (rows of no figure above or below):\n\n";
+		table_of($profile, @kept);
+	}
 	day_shift($profile);
 	for my $column (@own) {
 		my @all = @{$lines{$profile}{react}{$column} || []};
@@ -262,6 +251,26 @@ for my $profile (@profiles) {
 			'<= 4 s', @lag ? $p95 <= 4 : undef, 0);
 	}
 	picture($profile, \%shares, $single);
+}
+
+# table_of PROFILE NAME...: a line per workload, with the rate of each column and its share.
+sub table_of {
+	my ($profile, @shown) = @_;
+	print $out '| workload | class | unit | ', join(' | ', map { $title{$_} // "$_ KB" } @columns), " |\n";
+	print $out '|---|---|---', '|---' x @columns, "|\n";
+	for my $name (@shown) {
+		my ($best, $at) = best_static($profile, $name);
+		my ($any) = grep { defined } map { $cell{$profile}{$name}{$_} } @columns;
+		print $out "| $name | $class{$name} | ", $any ? $any->{unit} : '-', ' |';
+		for my $column (@columns) {
+			my $r = rate($profile, $name, $column);
+			my $text = number($r);
+			$text .= sprintf(' (%.2f)', $r / $best) if defined $r && $best;
+			$text = "**$text**" if defined $at && $at eq $column;
+			print $out " $text |";
+		}
+		print $out "\n";
+	}
 }
 
 # The day: lines of the workload day.N.NAME, a phase each; the ideals are computed from static cells.

@@ -76,6 +76,16 @@ like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead \
 like "$(cat "$T/effect.md")" 'Repeats of the bpfahead columns: 1 in 2 cells, 3 in 1 cells; half the distance of least and greatest: median 7\.9 %' \
 	'how often it was measured, and how far apart'
 
+# What begins with a hot set in memory is shown, and counts nowhere.
+echo 'hot pages fio 96+20 filename=big rw=randread bs=4k' >>"$T/workloads"
+row cloud hot 10 10 100 10 10 10 10 10
+plant cloud hot bpfahead 50
+tables
+like "$(grep '^| hot ' "$T/effect.md")" '\| 50\.0 \(0\.50\) \| missing' 'a row with a hot set in memory has its table'
+like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead \|')" '0\.975 of 3 rows ' '... and is not among the others'
+sed -i '/,hot,/d' "$cells"
+sed -i '/^hot /d' "$T/workloads"
+
 # Another command, kernel or build is another cell.
 list() { tests/effect/run.sh --list | grep -c "$@"; }
 export PROFILE=cloud COLUMNS_WANTED='default again 16 64 128 256 1024 4096 bpfahead'
