@@ -340,6 +340,31 @@ static void test_objects_take_more_where_pages_do_not_lose(void **state)
 	assert_int_equal(choice[CLASS_PAGES].kb, 16);
 }
 
+/* Objects at 256 KB would lose a page beside runs at 512: these have 1024, if that is as good. */
+static void test_runs_make_way_for_objects(void **state)
+{
+	static const double pages[] = {.5, .5, .5, .5, .5, .49, .24, .12, .1, .07};
+	static const double objects_16k[] = {.5, .7, 1.2, 1.8, 1.9, 1.6, .9, .9, .5, .3};
+	static const double objects_64k[] = {.5, 1.4, 1.9, 2.7, 3.9, 7.9, 7.8, 4.2, 2, 1.1};
+	static const double alike[] = {.5, 1.05, 1.2, 1.15, 1.6, 1.5, 2, 2, 2, 2};
+	static const double worse[] = {.5, 1.05, 1.2, 1.15, 1.6, 1.5, 2, 1.7, 1.7, 1.7};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant(&r, CALIBRATE_PAGE, pages, 10);
+	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	plant(&r, CALIBRATE_RUN_64K, alike, 2);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
+	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 1024);
+	plant(&r, CALIBRATE_RUN_64K, worse, 2);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
+	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 512);
+}
+
 /* Seeks are what costs: pages read at 512 KB as fast as at 4, and objects four times as fast as
  * at 32. */
 static void test_row_of_a_hard_disk(void **state)
@@ -850,6 +875,7 @@ int main(void)
 		cmocka_unit_test(test_row_of_a_cloud_disk),
 		cmocka_unit_test(test_original_is_on_the_ladder),
 		cmocka_unit_test(test_objects_take_more_where_pages_do_not_lose),
+		cmocka_unit_test(test_runs_make_way_for_objects),
 		cmocka_unit_test(test_row_of_a_hard_disk),
 		cmocka_unit_test(test_original_that_costs),
 		cmocka_unit_test(test_burst_is_no_best),
