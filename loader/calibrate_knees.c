@@ -61,6 +61,13 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
  */
 #define MIXED_MOST_KB 1024
 
+/*
+ * A limit of reads per second is shared with a scan by its reads: on a disk of 3,000 reads and
+ * 125 MB a second the scan needs 16 % of them at 256 KB, and all together get 123 MB/s; at 512 KB
+ * 8 %, and 125, the readers 1.6 times what they get at 2560.
+ */
+#define SCAN_READS_MOST 0.1
+
 #define SHORT_RUNS (1U << CALIBRATE_RUN_64K)
 #define LONG_RUNS (1U << CALIBRATE_RUN_256K | 1U << CALIBRATE_RUN_1M)
 #define PAGES (1U << CALIBRATE_PAGE)
@@ -532,6 +539,21 @@ static void choose_random(const struct calibrate_result *r, unsigned int origina
 	choose_clamp(pages, r, CALIBRATE_PAGE, original_kb);
 }
 
+/* The least value at which a scan takes no more of the reads than SCAN_READS_MOST; 0: unknown. */
+static unsigned int sparing_kb(const struct calibrate_result *r, int knee)
+{
+	double reads_per_s = best_rate(r, CALIBRATE_PAGE), kb;
+	unsigned int v;
+
+	reads_per_s /= calibrate_patterns[CALIBRATE_PAGE].run_bytes;
+	if (knee < 0 || reads_per_s <= 0 || r->noise[CALIBRATE_PAGE] > NOISE_USELESS)
+		return 0;
+	kb = r->cell[CALIBRATE_SCAN][knee].typical / (SCAN_READS_MOST * reads_per_s) / 1024;
+	for (v = 0; v + 1 < CALIBRATE_VALUES && calibrate_ladder[v] < kb;)
+		v++;
+	return calibrate_ladder[v];
+}
+
 /*
  * Of a value and its half, both in the row, the half loses a page (policy_kb()). Objects lie
  * aligned, and feel it: what is read around one of them cuts the first page off the one before,
@@ -561,7 +583,7 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 {
 	struct calibrate_choice *mixed = &choice[CLASS_MIXED], *small = &choice[CLASS_SMALL_FILES];
 	int scan, files;
-	unsigned int standard_mixed, most_mixed;
+	unsigned int standard_mixed, sparing_mixed, most_mixed;
 	bool any = false;
 	unsigned int id;
 
@@ -577,13 +599,19 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 	choose(&choice[CLASS_SEQUENTIAL], r, SCAN,
 	       certain_knee(r, CALIBRATE_SCAN, KNEE_SHARE, choice[CLASS_SEQUENTIAL].kb),
 	       "knee of the scan");
-	choose(mixed, r, SCAN, certain_knee(r, CALIBRATE_SCAN, MIXED_SHARE, mixed->kb),
-	       "knee of the scan, at 95 %");
+	scan = certain_knee(r, CALIBRATE_SCAN, MIXED_SHARE, mixed->kb);
+	choose(mixed, r, SCAN, scan, "knee of the scan, at 95 %");
 	if (mixed->measured && mixed->kb < standard_mixed) {
 		/* Beside other readers a scan is served in proportion to what it asks for at once.
 		 */
 		mixed->kb = standard_mixed;
 		snprintf(mixed->why, sizeof(mixed->why), "the default, above the knee of the scan");
+	}
+	sparing_mixed = sparing_kb(r, scan);
+	if (mixed->measured && mixed->kb < sparing_mixed) {
+		mixed->kb = sparing_mixed;
+		snprintf(mixed->why, sizeof(mixed->why),
+			 "leaves nine tenths of the reads to those beside a scan");
 	}
 	most_mixed = original_kb > MIXED_MOST_KB ? original_kb : MIXED_MOST_KB;
 	if (mixed->measured && mixed->kb > most_mixed) {

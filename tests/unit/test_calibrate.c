@@ -279,7 +279,7 @@ static void test_row_of_a_cloud_disk(void **state)
 	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
 	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
 	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 1024);
-	assert_int_equal(choice[CLASS_MIXED].kb, 256);      /* the default, above the knee */
+	assert_int_equal(choice[CLASS_MIXED].kb, 512);      /* 8 % of 3,000 reads; 16 at 256 */
 	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 256); /* the default: as good as the best */
 	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 64);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 64);
@@ -288,6 +288,11 @@ static void test_row_of_a_cloud_disk(void **state)
 	assert_false(choice[CLASS_RANDOM].measured);
 	for (id = 0; id < NR_CLASSES; id++)
 		assert_true(choice[id].why[0]);
+	/* Without a figure of single reads, the default, above the knee. */
+	memset(&r, 0, sizeof(r));
+	plant(&r, CALIBRATE_SCAN, cloud_scan, 1);
+	assert_true(calibrate_choose(&r, 128, choice));
+	assert_int_equal(choice[CLASS_MIXED].kb, 256);
 }
 
 /* The administrator's own value is measured where it is a sensible one. */
