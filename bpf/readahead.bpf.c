@@ -21,15 +21,15 @@
  * 4. Decide. Only hops on which both answers agree, by at least the configured
  *    margin, count; so many in a row (confirm), and no sooner than `dwell`
  *    after the last change, make a decision. A hop that is sure counts twice
- *    (SURE_MARGIN), so that one is enough for the default of two. When two
+ *    (SURE_MARGIN), so that two are enough for the default of three. When two
  *    hops in a row agree with each other but not with the window, the window
  *    restarts where they began, so that a change of pattern is never judged by
  *    a blend of both.
  *
  *    Example: a scan ends at t = 0.3 s and a random reader begins. Hop 0.5 is a
  *    blend. Hops 1.0 and 1.5 say random, the window still says sequential: it
- *    restarts at 0.5, agrees at 1.5 (confirm 1) and at 2.0 (confirm 2), and the
- *    decision falls at 2.0 s; at 1.5 s, if that hop is sure.
+ *    restarts at 0.5, agrees at 1.5 (confirm 1), 2.0 and 2.5 (confirm 3), and
+ *    the decision falls at 2.5 s; at 2.0 s, if one of the first two is sure.
  *
  * 5. Tell. What is wanted is a level, not an edge: as long as the helper has
  *    not answered, or bdi->ra_pages is not what it accepted, an event goes out

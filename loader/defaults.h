@@ -16,7 +16,7 @@
 #define DEFAULT_IDLE_NS 5000000000ULL
 #define DEFAULT_DWELL_NS 2000000000ULL
 #define DEFAULT_MARGIN (LOGIT_ONE / 2)
-#define DEFAULT_CONFIRM 2
+#define DEFAULT_CONFIRM 3
 #define DEFAULT_MIN_CALLS 8
 #define HOP_MIN_CALLS 2 /* a hop with fewer lasts longer, up to its share of the stretch */
 #define DEFAULT_FLOOR_KB RA_KB_HARD_MIN
