@@ -65,11 +65,12 @@ CFLAGS ?= -O2 -g
 # No fused multiply-add: the trainer gives the same bytes on every machine.
 C_ALL = -std=gnu11 -ffp-contract=off $(WARNINGS) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LDFLAGS += -Wl,--as-needed
-# The prefix map keeps source text out of the BTF. -Oz: small, and as fast (docs/figures.md), since
-# what pays to be unrolled or inlined says so itself.
+# The prefix map keeps source text out of the BTF, the directory where it was built: the same source
+# gives the same objects anywhere. -Oz: small, and as fast (docs/figures.md), since what pays to be
+# unrolled or inlined says so itself.
 BPF_OPT := -Oz
 BPF_CFLAGS := -g $(BPF_OPT) -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
-	-fdebug-prefix-map=bpf=src -MMD -MP $(if $(SYSROOT),--sysroot=$(SYSROOT)) \
+	-fdebug-prefix-map=bpf=src -fdebug-compilation-dir=. -MMD -MP $(if $(SYSROOT),--sysroot=$(SYSROOT)) \
 	-I$(SYSROOT)/usr/include$(MULTIARCH:%=/%) -I.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 

@@ -349,7 +349,9 @@ calibrate() {
 	if [ ! -s "$work/calibrated.$profile.$BUILD_HASH" ]; then
 		rm -rf "$BPFAHEAD_STATE_DIR"
 		limit_memory 2048
-		if "${in_lane[@]}" "$BPFAHEAD" calibrate "$MNT" >"$T/calibrated" 2>&1; then
+		"${in_lane[@]}" "$BPFAHEAD" calibrate "$MNT" >"$T/calibrated" 2>&1 &
+		pids=($!)
+		if wait $!; then
 			rm -rf "$work/state.$profile.$BUILD_HASH"
 			cp -a "$BPFAHEAD_STATE_DIR" "$work/state.$profile.$BUILD_HASH"
 			cp "$T/calibrated" "$work/calibrated.$profile.$BUILD_HASH"
