@@ -102,6 +102,7 @@ like "$(grep '^| one ' "$T/effect.md")" 'missing .* missing' 'cells of a command
 like "$(cat "$T/effect.md")" '11 lines of the file of cells are of other kernels or commands' 'which say how many'
 sed -i 's/,two,\([^,]*\),bpfahead,[^,]*/,two,\1,bpfahead,0123456789/' "$cells"
 is "$(WORKLOADS='two' list bpfahead)" 1 'cells of another build are run again'
+is "$(grep -laF "$TOP/" build/*.bpf.o)" '' 'and the objects, by which a build is known, are the same in any directory'
 echo other >"$T/others"
 like "$(EFFECT_CELLS=$T/others tests/effect/run.sh --list 2>&1)" 'has other columns' 'a file of other columns is refused'
 done_testing
