@@ -173,15 +173,21 @@ static __always_inline void ask_shadow(struct bdi_state *st, struct scratch *s)
 /*
  * Pages that are no random ones: read-arounds that go on within 4 MiB of the last. A mapping that
  * is read backwards looks like that, or one in strides; no model has an input for it. What suits a
- * stream suits it, and what suits pages costs it most of its rate.
+ * stream suits it, and what suits pages costs it most of its rate. The share of those that begin
+ * elsewhere depends on the value, so it takes a larger one to leave than to enter: a database read
+ * backwards goes from data to index and back once a window.
  */
 #define PLACES_SHARE 4
+#define PLACES_SHARE_LEFT 2
 
-static __always_inline void classify_in_place(struct scratch *s, struct part *p)
+static __always_inline void classify_in_place(const struct bdi_state *st, struct scratch *s,
+					      struct part *p)
 {
+	__u32 share = st->decided_class == CLASS_SEQUENTIAL ? PLACES_SHARE_LEFT : PLACES_SHARE;
+
 	classify(s, p);
 	if (p->class_id == CLASS_PAGES &&
-	    p->w.delta[COUNTER_AROUND_STARTS] * PLACES_SHARE < p->w.delta[COUNTER_AROUND_CALLS])
+	    p->w.delta[COUNTER_AROUND_STARTS] * share < p->w.delta[COUNTER_AROUND_CALLS])
 		p->class_id = CLASS_SEQUENTIAL;
 }
 
@@ -221,8 +227,8 @@ __attribute__((noinline)) int hop_classify(__u32 slot)
 		st->stats.abstained++;
 		return 0;
 	}
-	classify_in_place(s, &s->hop);
-	classify_in_place(s, &s->window);
+	classify_in_place(st, s, &s->hop);
+	classify_in_place(st, s, &s->window);
 	if (s->hop.class_id != s->window.class_id) {
 		st->stats.disagreed++;
 		if (s->hop.class_id == st->previous_hop_class && s->span > 2) {
@@ -232,7 +238,7 @@ __attribute__((noinline)) int hop_classify(__u32 slot)
 				return -1;
 			features_compute(&s->window.w, &s->window.f);
 			if (s->window.calls >= s->set.min_calls)
-				classify_in_place(s, &s->window);
+				classify_in_place(st, s, &s->window);
 		}
 	}
 	remember_logits(st, s);

@@ -1237,6 +1237,7 @@ static void objects_may_hide(void **state)
 /* Read-arounds that stay where they are: a mapping read backwards, not pages at random. */
 static void pages_in_place(void **state)
 {
+	unsigned int hops;
 	__u64 add[COUNTERS_MAX] = {[COUNTER_AROUND_CALLS] = 100, [COUNTER_AROUND_STARTS] = 24};
 	struct model model;
 
@@ -1254,9 +1255,27 @@ static void pages_in_place(void **state)
 	read_events();
 	assert_int_equal(made_up.record.window.class_id, CLASS_PAGES);
 	assert_int_equal(made_up.record.hop.class_id, CLASS_PAGES);
+	/* More of them elsewhere, as a larger value would show it: still the same. */
+	add[COUNTER_AROUND_STARTS] = 48;
+	for (hops = 0; hops < 10; hops++) {
+		count_on(SLOT, 0, id, add);
+		hop.now_ns += HOP;
+		end_hop(&hop);
+	}
+	get_bdi(SLOT, &st);
+	assert_int_equal(st.decided_class, CLASS_SEQUENTIAL);
+	assert_int_equal(st.stats.decisions, 1);
 	random_reads();
 	random_reads();
 	random_reads();
+	assert_int_equal(st.decided_class, CLASS_PAGES);
+	/* From pages as little is not enough. */
+	for (hops = 0; hops < 10; hops++) {
+		count_on(SLOT, 0, id, add);
+		hop.now_ns += HOP;
+		end_hop(&hop);
+	}
+	get_bdi(SLOT, &st);
 	assert_int_equal(st.decided_class, CLASS_PAGES);
 }
 
