@@ -83,6 +83,7 @@ struct calibrate_cell {
 struct calibrate_result {
 	struct calibrate_cell cell[NR_CALIBRATE_PATTERNS][CALIBRATE_VALUES];
 	double noise[NR_CALIBRATE_PATTERNS]; /* relative error of a typical rate; 0 unknown */
+	unsigned int original_kb;            /* measured twice, slow or not: clamps go by it */
 };
 
 /* Takes in one figure. Ignored when the cell is full or the rate is no positive number. */

@@ -380,6 +380,9 @@ static bool original_harms(const struct calibrate_result *r, enum calibrate_patt
 	if (!original_kb || chosen < 0)
 		return false;
 	original = value_near(r, 1U << pattern, original_kb);
+	/* Once, it may be anything: a first scan at 2560 KB had 1.6 GB/s where others had 5. */
+	if (r->cell[pattern][original].repeats < 2)
+		return false;
 	/* By what is believed of a scan; elsewhere larger values may well be slower. */
 	rate = pattern == CALIBRATE_SCAN || pattern == CALIBRATE_FILES ?
 		       believable_rate(r, pattern, (unsigned int)chosen) :

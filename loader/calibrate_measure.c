@@ -685,14 +685,18 @@ static int fill_in(struct measuring *m, enum calibrate_pattern pattern)
 /* What could still be chosen, downwards and upwards in turn: drift would show as noise. */
 static int later_pass(struct measuring *m, bool down, unsigned int *figures)
 {
+	const struct calibrate_cell *cell;
 	unsigned int p, i, v;
+	bool once;
 	int err;
 
 	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
 		for (i = 0; i < CALIBRATE_VALUES; i++) {
 			v = down ? CALIBRATE_VALUES - 1 - i : i;
-			if (!calibrate_is_contender(m->result, p, v) ||
-			    m->result->cell[p][v].repeats == CALIBRATE_REPEATS_MAX)
+			cell = &m->result->cell[p][v];
+			once = calibrate_ladder[v] == m->result->original_kb && cell->repeats == 1;
+			if ((!once && !calibrate_is_contender(m->result, p, v)) ||
+			    cell->repeats == CALIBRATE_REPEATS_MAX)
 				continue;
 			err = measure_cell(m, p, v);
 			if (err)

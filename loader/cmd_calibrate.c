@@ -705,6 +705,7 @@ static int measure(struct calibration *c, int signals)
 	int err;
 
 	calibrate_ladder_include(c->about.original_kb);
+	c->result.original_kb = c->about.original_kb;
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	err = calibrate_measure(&plan, &c->result, &c->about.file_bytes, &why);
 	clock_gettime(CLOCK_MONOTONIC, &ended);

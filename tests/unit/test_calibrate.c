@@ -327,6 +327,7 @@ static void test_objects_take_more_where_pages_do_not_lose(void **state)
 	plant(&r, CALIBRATE_PAGE, pages, 10);
 	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
 	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2); /* clamps go by what was measured twice */
 	calibrate_choose(&r, 2560, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
 	assert_int_equal(choice[CLASS_PAGES].kb, 64);
@@ -389,6 +390,7 @@ static void test_row_of_a_hard_disk(void **state)
 	plant(&r, CALIBRATE_PAGE, pages, 10);
 	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
 	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
 	calibrate_choose(&r, 128, choice);
 	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 2048);
 	assert_int_equal(choice[CLASS_MIXED].kb, 1024); /* 96.5 % will do beside others */
@@ -413,6 +415,11 @@ static void test_original_that_costs(void **state)
 	struct calibrate_result r = {0};
 
 	(void)state;
+	plant(&r, CALIBRATE_SCAN, slow_large, 1);
+	plant(&r, CALIBRATE_PAGE, by_size, 1);
+	calibrate_choose(&r, 4096, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER); /* measured once */
 	plant(&r, CALIBRATE_SCAN, slow_large, 1);
 	plant(&r, CALIBRATE_PAGE, by_size, 1);
 	calibrate_choose(&r, 4096, choice);
