@@ -560,23 +560,23 @@ static unsigned int sparing_kb(const struct calibrate_result *r, int knee)
 /*
  * Of a value and its half, both in the row, the half loses a page (policy_kb()). Objects lie
  * aligned, and feel it: what is read around one of them cuts the first page off the one before,
- * which is then read again. So short runs go one value up from twice that of objects, where they
- * lose nothing.
+ * which is then read again. So others go one value up from twice that of objects, where they lose
+ * nothing.
  */
 static void make_way_for_objects(const struct calibrate_result *r,
 				 const struct calibrate_choice *objects,
-				 struct calibrate_choice *runs)
+				 struct calibrate_choice *other, unsigned int patterns)
 {
-	double enough = 1 - tolerance(noise_of(r, SHORT_RUNS));
+	double enough = 1 - tolerance(noise_of(r, patterns));
 	unsigned int v;
 
-	if (!objects->measured || !runs->measured || runs->kb != 2 * objects->kb)
+	if (!objects->measured || !other->measured || other->kb != 2 * objects->kb)
 		return;
 	for (v = 0; v + 1 < CALIBRATE_VALUES; v++)
-		if (calibrate_ladder[v] == runs->kb &&
-		    joint_rate(r, SHORT_RUNS, v + 1) >= enough * joint_rate(r, SHORT_RUNS, v)) {
-			choose(runs, r, SHORT_RUNS, (int)v + 1,
-			       "as good for runs of 64 KB as twice the value of objects");
+		if (calibrate_ladder[v] == other->kb &&
+		    joint_rate(r, patterns, v + 1) >= enough * joint_rate(r, patterns, v)) {
+			choose(other, r, patterns, (int)v + 1,
+			       "as good as twice the value of objects");
 			return;
 		}
 }
@@ -638,7 +638,8 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 	choose_clamp(&choice[CLASS_SEQUENTIAL], r, CALIBRATE_SCAN, original_kb);
 	choose_clamp(small, r, files > scan ? CALIBRATE_FILES : CALIBRATE_SCAN, original_kb);
 	choose_random(r, original_kb, &choice[CLASS_PAGES], &choice[CLASS_OBJECTS]);
-	make_way_for_objects(r, &choice[CLASS_OBJECTS], &choice[CLASS_SHORT_RUNS]);
+	make_way_for_objects(r, &choice[CLASS_OBJECTS], &choice[CLASS_SHORT_RUNS], SHORT_RUNS);
+	make_way_for_objects(r, &choice[CLASS_OBJECTS], &choice[CLASS_LONG_RUNS], LONG_RUNS);
 	for (id = 0; id < NR_CLASSES; id++)
 		any |= choice[id].measured;
 	return any;

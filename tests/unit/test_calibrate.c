@@ -369,6 +369,11 @@ static void test_runs_make_way_for_objects(void **state)
 	calibrate_choose(&r, 2560, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
 	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 512);
+	/* And long ones. */
+	plant(&r, CALIBRATE_RUN_256K, alike, 2);
+	plant(&r, CALIBRATE_RUN_1M, alike, 2);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 1024);
 }
 
 /* Seeks are what costs: pages read at 512 KB as fast as at 4, and objects four times as fast as
