@@ -363,12 +363,11 @@ static void sure_hop_counts_twice(void **state)
 	assert_int_equal(st.decided_class, 1);
 }
 
-/* The pattern changes: sure is what the window agrees with, which is when it restarts. */
-static void sure_hop_at_a_change(void **state)
+/* A scan that has been sequential for long, and was last told of at its begin. */
+static void sure_scan(void)
 {
 	unsigned int h;
 
-	(void)state;
 	lead_more();
 	config.confirm = 2;
 	config.sample_ns = 1000 * HOP;
@@ -377,6 +376,13 @@ static void sure_hop_at_a_change(void **state)
 	for (h = 0; h < 8; h++)
 		sequential();
 	assert_int_equal(st.decided_class, 0);
+}
+
+/* The pattern changes: sure is what the window agrees with, which is when it restarts. */
+static void sure_hop_at_a_change(void **state)
+{
+	(void)state;
+	sure_scan();
 	calls(60, 40); /* the hop in which it changes */
 	random_reads();
 	assert_int_equal(st.hop_class, 1);
@@ -391,17 +397,8 @@ static void sure_hop_at_a_change(void **state)
 /* A hop at whose beginning nothing was said to the helper: there is no "before" to judge it by. */
 static void sure_hop_was_told(void **state)
 {
-	unsigned int h;
-
 	(void)state;
-	lead_more();
-	config.confirm = 2;
-	config.sample_ns = 1000 * HOP;
-	set_config(&config);
-	begin_anew();
-	for (h = 0; h < 8; h++)
-		sequential();
-	assert_int_equal(st.decided_class, 0);
+	sure_scan();
 	/* So many calls that the window is theirs at once. */
 	calls(0, 1000000);
 	assert_int_equal(st.window_class, 1);

@@ -314,20 +314,27 @@ static void test_original_is_on_the_ladder(void **state)
 }
 
 /* Reads are what is scarce: a page costs as much as 256 KB around it. */
-static void test_objects_take_more_where_pages_do_not_lose(void **state)
+static const double scarce_16k[] = {.5, .7, 1.2, 1.8, 1.9, 1.6, .9, .9, .5, .3};
+static const double scarce_64k[] = {.5, 1.4, 1.9, 2.7, 3.9, 7.9, 7.8, 4.2, 2, 1.1};
+
+static void plant_scarce_reads(struct calibrate_result *r)
 {
 	static const double pages[] = {.5, .5, .5, .5, .5, .49, .24, .12, .1, .07};
-	static const double objects_16k[] = {.5, .7, 1.2, 1.8, 1.9, 1.6, .9, .9, .5, .3};
-	static const double objects_64k[] = {.5, 1.4, 1.9, 2.7, 3.9, 7.9, 7.8, 4.2, 2, 1.1};
+
+	plant(r, CALIBRATE_PAGE, pages, 10);
+	plant(r, CALIBRATE_OBJECT_16K, scarce_16k, 2);
+	plant(r, CALIBRATE_OBJECT_64K, scarce_64k, 2);
+}
+
+static void test_objects_take_more_where_pages_do_not_lose(void **state)
+{
 	static const double pages_lose[] = {.5, .5, .5, .4, .3, .2, .1, .1, .1, .1};
 	struct calibrate_choice choice[NR_CLASSES];
 	struct calibrate_result r = {0};
 
 	(void)state;
-	plant(&r, CALIBRATE_PAGE, pages, 10);
-	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
-	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
-	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2); /* clamps go by what was measured twice */
+	plant_scarce_reads(&r);
+	plant(&r, CALIBRATE_OBJECT_64K, scarce_64k, 2); /* clamps go by what was measured twice */
 	calibrate_choose(&r, 2560, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
 	assert_int_equal(choice[CLASS_PAGES].kb, 64);
@@ -339,8 +346,8 @@ static void test_objects_take_more_where_pages_do_not_lose(void **state)
 	/* Where pages lose by it, each has its own. */
 	memset(&r, 0, sizeof(r));
 	plant(&r, CALIBRATE_PAGE, pages_lose, 1);
-	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
-	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	plant(&r, CALIBRATE_OBJECT_16K, scarce_16k, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, scarce_64k, 2);
 	calibrate_choose(&r, 2560, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 64);
 	assert_int_equal(choice[CLASS_PAGES].kb, 16);
@@ -349,18 +356,13 @@ static void test_objects_take_more_where_pages_do_not_lose(void **state)
 /* Objects at 256 KB would lose a page beside runs at 512: these have 1024, if that is as good. */
 static void test_runs_make_way_for_objects(void **state)
 {
-	static const double pages[] = {.5, .5, .5, .5, .5, .49, .24, .12, .1, .07};
-	static const double objects_16k[] = {.5, .7, 1.2, 1.8, 1.9, 1.6, .9, .9, .5, .3};
-	static const double objects_64k[] = {.5, 1.4, 1.9, 2.7, 3.9, 7.9, 7.8, 4.2, 2, 1.1};
 	static const double alike[] = {.5, 1.05, 1.2, 1.15, 1.6, 1.5, 2, 2, 2, 2};
 	static const double worse[] = {.5, 1.05, 1.2, 1.15, 1.6, 1.5, 2, 1.7, 1.7, 1.7};
 	struct calibrate_choice choice[NR_CLASSES];
 	struct calibrate_result r = {0};
 
 	(void)state;
-	plant(&r, CALIBRATE_PAGE, pages, 10);
-	plant(&r, CALIBRATE_OBJECT_16K, objects_16k, 2);
-	plant(&r, CALIBRATE_OBJECT_64K, objects_64k, 2);
+	plant_scarce_reads(&r);
 	plant(&r, CALIBRATE_RUN_64K, alike, 2);
 	calibrate_choose(&r, 2560, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 256);
