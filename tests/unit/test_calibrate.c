@@ -632,6 +632,47 @@ static void test_lead_beyond_the_spread(void **state)
 	}
 }
 
+/* An original above what a scan needs three times over is lowered only by a quiet, flat curve. */
+static void test_ample_for_a_scan(void **state)
+{
+	static const double flat[] = {NONE, 49, 98, 125, 125, 125, NONE, NONE, NONE, 122};
+	static const double rising[] = {NONE, 49, 98, 124, 126.5, 126.5, 127, 128, 129.5, 130};
+	static const double late_knee[] = {NONE, 49, 80, 90, 100, 115, 125, 125, 125, 125};
+	static const double quiet[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const double noisy[CALIBRATE_VALUES] = {0, 6, 6, 6, 6, 6, 6, 6, 6, 6};
+	static const double end_once[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const double end_unlike[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 8};
+	static const struct {
+		const double *curve, *spread;
+		unsigned int original_kb, kb;
+		enum clamp clamp;
+	} cases[] = {
+		{flat, quiet, 2560, 768, CLAMP_NONE},
+		{flat, quiet, 128, 64, CLAMP_NEVER_LOWER},
+		{flat, quiet, 0, 64, CLAMP_NEVER_LOWER},
+		{flat, noisy, 2560, 64, CLAMP_NEVER_LOWER},
+		{flat, end_once, 2560, 64, CLAMP_NEVER_LOWER},
+		{flat, end_unlike, 2560, 64, CLAMP_NEVER_LOWER},
+		{rising, quiet, 2560, 128, CLAMP_NEVER_LOWER},
+		{late_knee, quiet, 2560, 512, CLAMP_NEVER_LOWER},
+	};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r;
+	unsigned int i;
+
+	(void)state;
+	calibrate_ladder_include(2560);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		plant_repeats(&r, CALIBRATE_SCAN, cases[i].curve, cases[i].spread);
+		calibrate_choose(&r, cases[i].original_kb, choice);
+		assert_true(choice[CLASS_SEQUENTIAL].measured);
+		assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, cases[i].clamp);
+		assert_int_equal(choice[CLASS_SEQUENTIAL].kb, cases[i].kb);
+	}
+	calibrate_ladder_include(2048);
+}
+
 /* More than the default for a scan, only where that is certain. */
 static void test_knee_above_the_default(void **state)
 {
@@ -902,6 +943,7 @@ int main(void)
 		cmocka_unit_test(test_peak_of_a_scan),
 		cmocka_unit_test(test_pages_take_64_or_the_least),
 		cmocka_unit_test(test_lead_beyond_the_spread),
+		cmocka_unit_test(test_ample_for_a_scan),
 		cmocka_unit_test(test_knee_above_the_default),
 		cmocka_unit_test(test_rate_of_bursts),
 		cmocka_unit_test(test_rate_of_a_steady_device),
