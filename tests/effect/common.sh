@@ -48,7 +48,8 @@ cells_head+=,p99_us,amplification,stream_mbps,random_iops,read_ahead_kb,time
 # What decides: the programs in the kernel, the model, and what writes, holds and moves values.
 build_hash() {
 	(cd "$TOP" && shopt -s nullglob && cat build/*.bpf.o weights/default.bin loader/defaults.[ch] \
-		loader/{apply,follower,open_files,device_rows,learned,objective,guard,trim,steer,per_file}[.]c) |
+		loader/{apply,follower,open_files,device_rows,learned,objective,guard,trim,steer,per_file}[.]c \
+		loader/calibrate_{knees,measure,rate}[.]c) |
 		sha256sum | cut -c 1-10
 }
 
