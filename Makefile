@@ -126,6 +126,8 @@ BENCH_PROGRAMS := $(call mains,$(BENCH_C))
 BENCH_PROGRAMS := $(BENCH_PROGRAMS:tests/bench/%.c=$(B)/bench/%)
 BENCH_SHARED_C := $(call without_mains,$(BENCH_C))
 TOOLS := $(TOOLS_C:tests/tools/%.c=$(B)/tests/%)
+# A FUSE daemon; without libfuse 3 the tests that want it are skipped.
+SLOW_DISK := $(if $(CROSS),,$(if $(wildcard /usr/include/fuse3/fuse_lowlevel.h),$(B)/tests/slow-disk))
 FUZZ := $(addprefix $(B)/fuzz/,$(notdir $(FUZZ_C:.c=)))
 
 DIRS := $(sort $(B) $(addprefix $(B)/,onnx tests tests/unit tests/kernel asan asan/obj/loader \
@@ -238,9 +240,9 @@ bench-live: ## accuracy while fio runs known patterns (ARGS=--quick; ARGS=--chec
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) tests/bench/live.sh $(ARGS)
 
-bench-effect: ## gain over every static read_ahead_kb, on three kinds of disk (PROFILE=, WORKLOADS='glob'; hours)
+bench-effect: ## gain over every static read_ahead_kb, on four kinds of disk (PROFILE=, WORKLOADS='glob'; hours)
 	@tests/deps.sh effect
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(B)/tests/slow-disk
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) env $(if $(PROFILE),PROFILE='$(PROFILE)') $(if $(WORKLOADS),WORKLOADS='$(WORKLOADS)') \
 		$(if $(QUICK),QUICK='$(QUICK)') tests/effect/run.sh $(ARGS)
@@ -249,7 +251,7 @@ bench-effect: ## gain over every static read_ahead_kb, on three kinds of disk (P
 deps: ## install what the tests, the benchmark and lint need
 	@tests/deps.sh run test bench lint
 
-test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL_TESTS) $(TOOLS) ## build the tests
+test-build: all $(UNIT) $(ASAN) $(KERNEL_OBJECTS) $(KERNEL_TESTS) $(TOOLS) $(SLOW_DISK) ## build the tests
 bench-build: all $(BENCH_OBJECTS) $(BENCH_PROGRAMS)
 .PHONY: bpf-objects kernel-tests
 bpf-objects: $(BPF_OBJECTS) $(KERNEL_OBJECTS)
@@ -257,7 +259,7 @@ kernel-tests: $(KERNEL_TESTS)
 
 C_FILES := $(wildcard bpf/*.[ch] loader/*.[ch] gen/*.[ch] tests/*/*.[ch])
 TIDY_C := $(filter-out %.bpf.c $(if $(ONNX),,$(ONNX_LEFT_OUT)),$(wildcard bpf/*.c loader/*.c gen/*.c tests/unit/*.c tests/kernel/*.c \
-	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c))
+	tests/bench/*.c tests/fuzz/*.c tests/tools/*.c) $(if $(SLOW_DISK),tests/effect/slow-disk.c))
 PEERS := $(wildcard gen/peers/*.py gen/peers/*.cc)
 SHELL_FILES := $(wildcard tests/*.sh tests/*.t tests/*/*.sh tests/*/*.t tests/vm/init \
 	tests/vm/bin/* tests/vm/*/*.t gen/*.sh weights/*.sh) .ci/run
@@ -471,6 +473,10 @@ $(B)/fuzz/obj/%.o: %.c | $(DIRS)
 $(B)/fuzz/libbpfahead.a: $(call to,fuzz/obj,$(LOADER_LIB_C) $(GEN_LIB_C)) $(ONNX_O:%=$(B)/%)
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/tests/slow-disk: tests/effect/slow-disk.c | $(B)/tests
+	$(say) LINK $@
+	$(Q)$(CC) $(C_ALL) $(LDFLAGS) $< -lfuse3 -pthread -o $@
 
 $(FUZZ): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/libbpfahead.a
 	$(say) LINK $@

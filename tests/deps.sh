@@ -15,8 +15,8 @@ test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
 	fonts-dejavu-core bindfs
 	libcmocka-dev libxml2-utils perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
 bench="e2fsprogs fio jq perl procps util-linux xxd"
-# The programs whose readahead the proof measures (make bench-effect).
-effect='rocksdb-tools sqlite3 postgresql'
+# The programs whose readahead the proof measures (make bench-effect), and what its slow disk is made of.
+effect='rocksdb-tools sqlite3 postgresql libfuse3-dev'
 # shellcheck disable=SC2034 # read by name below
 lint='clang-format clang-tidy shellcheck'
 # For comparison only (make peers); more than a gigabyte.

@@ -37,27 +37,47 @@ printf '%s pages rocksdb 96 readrandom\n' seq128k mmaprand4k scan256k files64k >
 export EFFECT_DIR=$T/work EFFECT_CELLS=$T/cells.csv EFFECT_WORKLOADS=$T/workloads
 export BUILD_HASH=0123456789 DAY_SECONDS=3
 : >"$EFFECT_CELLS"
-echo none >"$EFFECT_DIR/calibrated.cloud.$BUILD_HASH" # so there is nothing to measure before the cell
-echo "bpfahead 1 day" >"$T/queue"
 lane_processes() { pgrep -f -- "$T/work/bpfahead-test|--db=$T/work|--report_file=$T/work"; }
 in_second_phase() { [ -s "$EFFECT_CELLS" ] && lane_processes && [ -s "$(echo "$T"/work/bpfahead-test.*/progress)" ]; }
 in_lane() { compgen -G "/sys/fs/cgroup/*/bpfahead-*-$lane"; }
-
-PATH=$T/bin:$PATH TMPDIR=$T/work tests/effect/lane.sh cloud "$T/disk-0" "$T/queue" >"$T/lane.log" 2>&1 &
-lane=$!
-pids+=("$lane")
-wait_for 60 quietly in_second_phase || die "the lane measures nothing: $(tail -3 "$T/lane.log")"
-own=$(pgrep -P "$lane" -x bpfahead)
-ok 'bpfahead runs beside the program' test -n "$own"
-ok 'the report is followed' quietly lane_processes
-ok 'in control groups of its own' quietly in_lane
-kill "$lane"
-wait "$lane"
-is $? 130 'the lane was ended'
 no_lane_process() { ! lane_processes && [ ! -d "/proc/$own" ]; }
-ok 'no process of it is left' quietly wait_for 5 no_lane_process
-is "$(losetup -j "$T/disk-0")" '' 'no loop device'
-ok 'no control group' eval '! in_lane'
+no_slow_disk() { ! pgrep -f "^$slow_disk $T/disk-0 " && ! grep -F "$T/work" /proc/mounts; }
 no_directory() { ! compgen -G "$T/work/bpfahead-test*"; }
-ok 'no directory' no_directory
+
+# ended PROFILE: such a lane, ended.
+ended() {
+	local profile=$1
+	: >"$EFFECT_CELLS"
+	echo none >"$EFFECT_DIR/calibrated.$profile.$BUILD_HASH" # so there is nothing to measure before the cell
+	echo "bpfahead 1 day" >"$T/queue"
+	PATH=$T/bin:$PATH TMPDIR=$T/work tests/effect/lane.sh "$profile" "$T/disk-0" "$T/queue" >"$T/lane.log" 2>&1 &
+	lane=$!
+	pids+=("$lane")
+	wait_for 60 quietly in_second_phase || die "the lane measures nothing: $(tail -3 "$T/lane.log")"
+	own=$(pgrep -P "$lane" -x bpfahead)
+	ok "$profile: bpfahead runs beside the program" test -n "$own"
+	ok "$profile: the report is followed" quietly lane_processes
+	ok "$profile: in control groups of its own" quietly in_lane
+	[ "$profile" != network ] || {
+		ok "$profile: a slow disk" quietly pgrep -f "^$slow_disk $T/disk-0 "
+		like "$(cat "$T/work/logs/network.disk")" 'day\.1\.[^ ]* requests [1-9]' "$profile: the slow disk's figures of a phase"
+	}
+	kill "$lane"
+	wait "$lane"
+	is $? 130 "$profile: the lane was ended"
+	ok "$profile: no process of it is left" quietly wait_for 5 no_lane_process
+	[ "$profile" != network ] ||
+		ok "$profile: no slow disk" no_slow_disk
+	is "$(losetup -j "$T/disk-0")" '' "$profile: no loop device"
+	ok "$profile: no control group" eval '! in_lane'
+	ok "$profile: no directory" no_directory
+}
+
+slow_disk=$TOP/build/tests/slow-disk
+ended cloud
+if [ -x "$slow_disk" ] && [ -c /dev/fuse ]; then
+	ended network
+else
+	skip network 'no libfuse3-dev, or no FUSE in this kernel'
+fi
 done_testing

@@ -11,9 +11,13 @@ cells=${EFFECT_CELLS:-$effect/cells.csv}
 work=${EFFECT_DIR:-/var/tmp/bpfahead-effect}
 
 # PROFILE: bytes and reads a second (0: no limit), and where the image lies: in zram, because a disk that
-# other work of the machine keeps busy changes by more than what is to be measured.
-declare -A limits=([cloud]='125000000 3000 zram' [hdd]='150000000 120 zram' [fast]='0 0 zram')
-declare -A lanes=([cloud]=2 [hdd]=2 [fast]=1) # at once; 3 GB of memory each, where they lie in zram
+# other work of the machine keeps busy changes by more than what is to be measured. Two more words are
+# a disk with latency (slow-disk.c): us, bytes a second.
+declare -A limits=([cloud]='125000000 3000 zram' [hdd]='150000000 120 zram' [fast]='0 0 zram'
+	[network]='0 0 zram 500 250000000')
+declare -A lanes=([cloud]=2 [hdd]=2 [fast]=1 [network]=1) # at once; 3 GB of memory each, where they lie in zram
+# Whose figures depend on the CPUs: no other profile at the same time.
+alone='fast network'
 
 # What Linux 6.18 gives a loop device on a disk by itself; one in zram would have 128.
 default_kb=2560

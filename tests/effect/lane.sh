@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lane.sh PROFILE IMAGE QUEUE - one loop device, throttled as the profile says: takes cells from the
+# lane.sh PROFILE IMAGE QUEUE - one loop device, throttled or slow as the profile says: takes cells from the
 # queue (lines "COLUMN REPEAT WORKLOAD-LINE") until it is empty, and adds a line to the file of cells
 # for each. run.sh starts it.
 # shellcheck source=tests/lib.sh
@@ -22,13 +22,19 @@ say() { printf '%(%T)T %s %s: %s\n' -1 "$profile" "${NAME-}" "$*" >&2; }
 
 options=()
 [ ! -b "$image" ] || options=(--sector-size 4096) # what zram reads in
+read -r bytes iops _ latency_us rate <<<"${limits[$profile]}"
+if [ -n "$latency_us" ]; then
+	mkdir "$T/disk"
+	"$TOP/build/tests/slow-disk" "$image" "$T/disk" "$latency_us" "$rate" || die "no slow disk of $image"
+	mounts+=("$T/disk") # its process goes with the last user, which is the loop device
+	image=$T/disk/disk
+fi
 attach_loop "$image" "${options[@]}"
 [ "$(<"/sys/block/$NAME/loop/dio")" = 1 ] || die "no direct I/O on $image"
 original_kb=$(read_kb)
 MNT=$T/mnt
 mkdir "$MNT"
 mounts+=("$MNT")
-read -r bytes iops _ <<<"${limits[$profile]}"
 if [ "$bytes" = 0 ]; then
 	bytes=4000000000000 iops=4000000000
 fi
@@ -392,6 +398,9 @@ add_cell() { # KEY
 	local cell
 	cell=$1$FIGURES,$(date -u +%FT%TZ)
 	printf '%s\n' "$cell" >>"$cells"
+	# How well the slow disk kept to its times since the last cell.
+	[ ! -f "$T/disk/stats" ] ||
+		echo "$(cut -d , -f 3,5,7 <<<"$cell") $(tr '\n' ' ' <"$T/disk/stats")" >>"$work/logs/$profile.disk"
 	say "$(cut -d , -f 3,5,7,10,11,12,14,17 <<<"$cell") ($(wc -l <"$queue") left)"
 }
 

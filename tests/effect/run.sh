@@ -16,7 +16,7 @@ TOP=$PWD
 usage() {
 	cat >&2 <<-'TEXT'
 	Usage: run.sh [--list]
-	Environment: PROFILE='cloud hdd fast'  WORKLOADS='glob...'  COLUMNS_WANTED='16 64 ... bpfahead'
+	Environment: PROFILE='cloud hdd fast network'  WORKLOADS='glob...'  COLUMNS_WANTED='16 64 ... bpfahead'
 	  REPEATS=3  QUICK=1 (shorter)  STATIC_SECONDS=N  STATIC_WARM_SECONDS=N  BPFAHEAD_SECONDS=N
 	  DAY_SECONDS=N  LANES=N (devices at once)
 	  CONTENDER=0.8: static values that were below this share of the row's best are not repeated
@@ -38,7 +38,7 @@ fatal() {
 	exit 1
 }
 
-profiles=${PROFILE:-cloud hdd fast}
+profiles=${PROFILE:-cloud hdd fast network}
 for profile in $profiles; do
 	[ -n "${limits[$profile]-}" ] || fatal "no profile '$profile': ${!limits[*]}"
 done
@@ -150,7 +150,7 @@ start_profile() {
 	for ((n = 0; n < $(lanes_of "$1"); n++)); do
 		lane=$((lane + 1))
 		case ${limits[$profile]} in
-		*zram) make_zram $lane ;;
+		*zram*) make_zram $lane ;;
 		*) image_of[$lane]=$work/lane.1.img ;;
 		esac
 		run_lane "$profile" "${image_of[$lane]}" "$queue" &
@@ -171,10 +171,14 @@ for profile in $profiles; do
 	printf 'run.sh: %s: %d cells to run\n' "$profile" "$(wc -l <"$work/queue.$profile")" >&2
 done
 
-# Throttled lanes do not get in each other's way; what is as fast as the machine runs alone.
-for profile in $profiles; do [ "$profile" = fast ] || start_profile "$profile"; done
+# Throttled lanes do not get in each other's way.
+is_alone() { [[ " $alone " == *" $1 "* ]]; }
+for profile in $profiles; do is_alone "$profile" || start_profile "$profile"; done
 wait "${lane_pids[@]}"
-remove_zrams
-lane=0 lane_pids=()
-[[ " $profiles " != *' fast '* ]] || start_profile fast
-wait "${lane_pids[@]}"
+for profile in $profiles; do
+	is_alone "$profile" || continue
+	remove_zrams
+	lane=0 lane_pids=()
+	start_profile "$profile"
+	wait "${lane_pids[@]}"
+done

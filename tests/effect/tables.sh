@@ -10,7 +10,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 doc=${EFFECT_DOC:-$TOP/docs/effect.md}
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
-perl "$effect/tables.pl" "$cells" "$table" "$(for profile in cloud hdd fast; do
+perl "$effect/tables.pl" "$cells" "$table" "$(for profile in cloud hdd fast network; do
 	echo "$profile ${limits[$profile]}"
 done)" "$T"
 cp "$T"/effect-*.svg "$(dirname "$doc")"
