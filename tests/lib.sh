@@ -145,9 +145,12 @@ nap() { read -r -t "$1" -u "$nap_fd" _ || true; }
 
 now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
 
-# wait_for SECONDS COMMAND...: until the command succeeds; fails when the time is over.
+# wait_for SECONDS COMMAND...: until the command succeeds; fails when the time is over. PATIENCE is how
+# many times as long a machine may take that is slower than those the tests are written for: a guest in
+# emulation (tests/vm/guest.sh), whose CPUs are others' as well.
+PATIENCE=${PATIENCE:-1}
 wait_for() {
-	local end=$(($(now_us) + ${1%.*} * 1000000))
+	local end=$(($(now_us) + ${1%.*} * PATIENCE * 1000000))
 	shift
 	while ! "$@"; do
 		[ "$(now_us)" -lt "$end" ] || return 1

@@ -5,6 +5,7 @@ set -uo pipefail
 file=$1
 limit=600
 [ "${FULL:-0}" = 0 ] || limit=3600
+limit=$((limit * ${PATIENCE:-1})) # of tests/lib.sh
 log=${TAP_DIR:-build/tap}/$(tr / - <<<"$file").tap
 mkdir -p "${log%/*}"
 export CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1

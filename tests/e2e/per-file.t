@@ -132,6 +132,7 @@ is "$(read_kb)" 128 'the original is back after a crash'
 ok 'open files have it, too' wait_for 5 file_has random 128
 ok 'nothing is left of it' has_values 0
 "$BPFAHEAD" unload >/dev/null
+[ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
 
 # The helper, which has given up its privileges.
 load_listed "$BDI" || die 'load'

@@ -21,7 +21,7 @@ read_until() {
 	local seconds=$1 kind=$2 status
 	shift 2
 	forget "$MNT/data"
-	"${in_cgroup[@]}" "$CGROUP" "$TOP/build/tests/reader" "$kind" "$MNT/data" "$seconds" >"$T/reader" 2>&1 &
+	"${in_cgroup[@]}" "$CGROUP" "$TOP/build/tests/reader" "$kind" "$MNT/data" $((seconds * PATIENCE)) >"$T/reader" 2>&1 &
 	LOAD_PID=$!
 	pids+=("$LOAD_PID")
 	wait_for "$seconds" "$@"

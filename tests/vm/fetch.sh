@@ -19,7 +19,7 @@ packages='bash busybox-static coreutils mawk sed grep findutils diffutils util-l
 	libbpf1 libelf1 zlib1g libseccomp2 libcjson1 libinih1 libcmocka0 libprotobuf-c1 bpftool
 	fio fdisk parted e2fsprogs xfsprogs btrfs-progs
 	dmsetup lvm2 mdadm cryptsetup-bin multipath-tools nvme-cli
-	nfs-kernel-server nfs-common rpcbind fuse3 bindfs kpartx'
+	nfs-kernel-server nfs-common rpcbind fuse3 bindfs kpartx libxml2-utils'
 
 # What the tree is built with, as tests/deps.sh installs it for this host.
 libraries='libc6-dev libbpf-dev libelf-dev zlib1g-dev libseccomp-dev libcjson-dev libinih-dev libprotobuf-c-dev libcmocka-dev'

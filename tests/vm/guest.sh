@@ -46,6 +46,7 @@ if [ -n "$scratch" ]; then
 fi
 
 export TAP_DIR=/out/tap # outlives the guest
+export PATIENCE=3       # emulation is slow: tests/lib.sh
 cd /src || exit
 set -a
 # shellcheck disable=SC1091
