@@ -126,6 +126,8 @@ damaged() { grep -q 'not used: .*\.conf:[0-9]*: KB out of range' "$T/run.err"; }
 ok 'a damaged file is named with its line' wait_for 10 damaged
 is "$(own_row)" '"none"' 'and the device has the default policy'
 stop_load
+# Where the load went on for long, on a slow machine, that policy has decided.
+in_force=$(read_kb)
 
 # --- ended early -----------------------------------------------------------------------------------
 
@@ -144,7 +146,7 @@ for signal in INT TERM KILL; do
 	kill -s $signal "$pid"
 	wait "$pid"
 	status=$?
-	ok "SIG$signal: the device's own value" kb_is $original
+	ok "SIG$signal: the device's value as before" kb_is "$in_force"
 	ok "SIG$signal: no file is left" nothing_left
 	is "$(find "$BPFAHEAD_STATE_DIR/devices" -type f)" '' "SIG$signal: nothing is stored"
 	ok "SIG$signal: no row of its own is left" wait_for 5 no_row
@@ -169,7 +171,7 @@ is $? 1 'the device fails: status 1'
 row_is_back() { [ "$(own_row)" = "$row" ]; }
 like "$(<"$T/first")" 'Input/output error' 'the device fails: that is said'
 ok 'the device fails: its row is as it was' wait_for 5 row_is_back
-ok "the device fails: its own value" kb_is $original
+ok "the device fails: its value as before" kb_is "$in_force"
 "$BPFAHEAD" config "policy.$NAME=default"
 stop_pid "$RUN_PID"
 "$BPFAHEAD" unload >/dev/null 2>&1
