@@ -66,7 +66,9 @@ is "$(grep -ciE '<script|javascript:| on[a-z]+=' "$page")" 0 'it has no script'
 # words FILE: its text as a browser has it, a row of a table a line.
 words() {
 	perl -0777 -pe 's/\n/ /g; s/<svg.*?<\/svg>//gs; s/<head>.*?<\/head>//s; s/<\/(tr|p|h\d|caption|li)>/\n/g;
-		s/<\/t[hd]>/ | /g; s/<[^>]*>//g; s/&amp;/&/g; s/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g' "$1" |
+		s/<\/t[hd]>/ | /g; s/<[^>]*>//g;
+		my %named = (amp => "&", lt => "<", gt => ">", quot => "\"");
+		s/&(?:#(\d+)|(amp|lt|gt|quot));/$2 ? $named{$2} : chr $1/ge' "$1" |
 		sed 's/^ *//; s/  */ /g'
 }
 # says TEXT NAME: the page has just this line.
