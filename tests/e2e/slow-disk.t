@@ -33,7 +33,7 @@ start() { # LATENCY_US BYTES_PER_S
 	[ "${mounts[*]}" = "$dir" ] || mounts+=("$dir")
 	pid=$(pgrep -f "^$slow_disk $image ") || die 'no process'
 }
-gone() { [ ! -d "/proc/$pid" ]; }
+gone() { [ ! -e "/proc/$pid/exe" ]; } # or a zombie
 stat_of() { awk -v n="$1" '$1 == n { print $2 }' <<<"$stats"; }
 # takes COMMAND...: sets US
 takes() {
