@@ -41,11 +41,18 @@ result() {
 	return "$status"
 }
 
-# ok NAME COMMAND...: passes if the command does.
+# ok NAME COMMAND...: passes if the command does. This and the next two fail if the test does, for
+# callers that have more to say then: `is ... || diag ...`.
 ok() {
 	local name=$1
 	shift
-	if "$@"; then result 0 "$name"; else result 1 "$name" || diag "failed: $*"; fi
+	if "$@"; then
+		result 0 "$name"
+	else
+		result 1 "$name"
+		diag "failed: $*"
+		return 1
+	fi
 }
 
 quietly() { "$@" >/dev/null; }
@@ -55,7 +62,9 @@ is() {
 	if [ "$1" = "$2" ]; then
 		result 0 "$3"
 	else
-		result 1 "$3" || diag "got    '$1'" "wanted '$2'"
+		result 1 "$3"
+		diag "got    '$1'" "wanted '$2'"
+		return 1
 	fi
 }
 
@@ -64,7 +73,9 @@ like() {
 	if [[ $1 =~ $2 ]]; then
 		result 0 "$3"
 	else
-		result 1 "$3" || diag "got    '$1'" "wanted to match '$2'"
+		result 1 "$3"
+		diag "got    '$1'" "wanted to match '$2'"
+		return 1
 	fi
 }
 
