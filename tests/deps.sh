@@ -13,7 +13,8 @@ run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-d
 # report, and a FUSE file system.
 test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
 	fonts-dejavu-core bindfs
-	libcmocka-dev libxml2-utils perl fio jq procps fdisk e2fsprogs btrfs-progs xfsprogs util-linux xxd"
+	libcmocka-dev libxml2-utils perl fio jq procps fdisk strace e2fsprogs btrfs-progs xfsprogs util-linux
+	xxd"
 bench="e2fsprogs fio jq perl procps util-linux xxd"
 # The programs whose readahead the proof measures (make bench-effect), and what its slow disk is made of.
 effect='rocksdb-tools sqlite3 postgresql libfuse3-dev'
