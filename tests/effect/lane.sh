@@ -109,8 +109,14 @@ start_fio() { # WARM SECONDS WORD...
 meter() {
 	perl -MTime::HiRes=time -ne 'BEGIN { $| = 1; $how = shift; $last = time }
 		if ($how eq "rocksdb") {
-			printf("%.3f %s %s\n", time, $1, $2)
-				if /: \((\d+),\d+\) ops and .* in \(([\d.]+),/;
+			# A pass that is over before its first second is up says so in its last line only.
+			if (/: \((\d+),\d+\) ops and .* in \(([\d.]+),/) {
+				printf("%.3f %s %s\n", time, $1, $2);
+				$said = 1;
+			} elsif (/ ops\/sec ([\d.]+) seconds (\d+) operations/) {
+				printf("%.3f %s %s\n", time, $2, $1) unless $said;
+				$said = 0;
+			}
 		} elsif ($how eq "report") {
 			printf("%.3f %s 1\n", time, $1) if /^\d+,(\d+)$/;
 		} elsif ($how eq "pgbench") {
@@ -135,7 +141,7 @@ start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
 	case $benchmark in
 	# These end with the table, and are begun again. What they say of themselves comes every 1,000
 	# operations, too seldom for the others; the report starts anew with each.
-	readseq | readreverse) benchmark+=,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark,$benchmark ;;
+	readseq | readreverse) benchmark=$(yes "$benchmark" | head -n 100 | paste -sd ,) ;;
 	mixgraph)
 		more=(--key_dist_a=0.002312 --key_dist_b=0.3467 --keyrange_dist_a=14.18
 			--keyrange_dist_b=-2.917 --keyrange_dist_c=0.0164 --keyrange_dist_d=-0.08082
@@ -148,7 +154,7 @@ start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
 		--write_buffer_size=16777216 --compression_type=none --duration="$seconds"
 		--cache_size=8388608)
 	if [[ $benchmark == *,* ]]; then
-		"${in_lane[@]}" db_bench "${more[@]}" --stats_interval_seconds=1 "$@" 2>&1 >"$T/said" |
+		"${in_lane[@]}" db_bench "${more[@]}" --stats_interval_seconds=1 "$@" 2>&1 | tee "$T/said" |
 			meter rocksdb &
 		PROGRAM_PID=$!
 	else

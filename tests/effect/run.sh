@@ -64,7 +64,14 @@ hopeless() {
 		}' "$cells"
 }
 
-# todo PROFILE: "COLUMN REPEAT WORKLOAD-LINE" of each cell that is not there; repeat by repeat.
+is_alone() { [[ " $alone " == *" $1 "* ]]; }
+
+# What is as fast as the machine changes with it: there, what is compared runs next to each other, and
+# otherwise a run that is ended has each cell once.
+in_order() { if is_alone "$1"; then sort -s -k 3,3; else cat; fi; }
+
+# todo PROFILE: "COLUMN REPEAT WORKLOAD-LINE" of each cell that is not there; repeat by repeat, or row
+# by row where a profile runs alone.
 todo() {
 	local repeat column line key
 	declare -A left_out
@@ -86,7 +93,7 @@ todo() {
 			key=$(react_key "$1" "$column" 1)
 			! asked react || [ "$repeat" != 1 ] || grep -qF -- "$key" "$cells" || echo "$column $repeat react"
 		done
-	done
+	done | in_order "$1"
 }
 
 BUILD_HASH=$(build_hash)
@@ -172,7 +179,6 @@ for profile in $profiles; do
 done
 
 # Throttled lanes do not get in each other's way.
-is_alone() { [[ " $alone " == *" $1 "* ]]; }
 for profile in $profiles; do is_alone "$profile" || start_profile "$profile"; done
 wait "${lane_pids[@]}"
 for profile in $profiles; do
