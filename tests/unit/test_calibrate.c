@@ -636,7 +636,10 @@ static void test_lead_beyond_the_spread(void **state)
 static void test_ample_for_a_scan(void **state)
 {
 	static const double flat[] = {NONE, 49, 98, 125, 125, 125, NONE, NONE, NONE, 122};
-	static const double rising[] = {NONE, 49, 98, 124, 126.5, 126.5, 127, 128, 129.5, 130};
+	static const double rising[] = {NONE, 49, 98, 124, 126.5, 126.5, 127, 127, 129.6, 130};
+	static const double runs[] = {NONE, 20, 25, 29, 38, 38, 49, 31, 28, 28};
+	static const double pages[] = {12.3, 12.3, 12.3, 7.9, 4, 2, 1, .5, .2, .1};
+	static const double runs_256[] = {NONE, 20, 25, 29, 38, 49, 38, 31, 28, 28};
 	static const double late_knee[] = {NONE, 49, 80, 90, 100, 115, 125, 125, 125, 125};
 	static const double quiet[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 	static const double noisy[CALIBRATE_VALUES] = {0, 6, 6, 6, 6, 6, 6, 6, 6, 6};
@@ -647,7 +650,7 @@ static void test_ample_for_a_scan(void **state)
 		unsigned int original_kb, kb;
 		enum clamp clamp;
 	} cases[] = {
-		{flat, quiet, 2560, 768, CLAMP_NONE},
+		{flat, quiet, 2560, 1024, CLAMP_NONE},
 		{flat, quiet, 128, 64, CLAMP_NEVER_LOWER},
 		{flat, quiet, 0, 64, CLAMP_NEVER_LOWER},
 		{flat, noisy, 2560, 64, CLAMP_NEVER_LOWER},
@@ -670,6 +673,21 @@ static void test_ample_for_a_scan(void **state)
 		assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, cases[i].clamp);
 		assert_int_equal(choice[CLASS_SEQUENTIAL].kb, cases[i].kb);
 	}
+	/* 512 for short runs would lose a page beside 1024. */
+	memset(&r, 0, sizeof(r));
+	plant_repeats(&r, CALIBRATE_SCAN, flat, quiet);
+	plant_repeats(&r, CALIBRATE_RUN_64K, runs, quiet);
+	plant_repeats(&r, CALIBRATE_PAGE, pages, quiet); /* mixed is 512 by those */
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_MIXED].kb, 512);
+	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 512);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 512);
+	/* Nor is there one beside 256 as well; and what an original of 2048 leaves is 2 x 1024. */
+	plant_repeats(&r, CALIBRATE_RUN_256K, runs_256, quiet);
+	plant_repeats(&r, CALIBRATE_RUN_1M, runs_256, quiet);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 256);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
 	calibrate_ladder_include(2048);
 }
 
