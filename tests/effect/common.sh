@@ -24,7 +24,7 @@ default_kb=2560
 
 # `again` is the host's default once more: the pair shows what a repetition is worth.
 columns=${COLUMNS_WANTED:-default again 16 64 128 256 1024 4096 bpfahead bpfahead-probe}
-repeats=${REPEATS:-3}
+repeats=${REPEATS:-3} own_repeats=${BPFAHEAD_REPEATS:-${REPEATS:-3}}
 contender=${CONTENDER:-0.8}
 
 if [ "${QUICK:-0}" = 1 ]; then

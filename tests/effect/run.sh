@@ -17,7 +17,7 @@ usage() {
 	cat >&2 <<-'TEXT'
 	Usage: run.sh [--list]
 	Environment: PROFILE='cloud hdd fast network'  WORKLOADS='glob...'  COLUMNS_WANTED='16 64 ... bpfahead'
-	  REPEATS=3  QUICK=1 (shorter)  STATIC_SECONDS=N  STATIC_WARM_SECONDS=N  BPFAHEAD_SECONDS=N
+	  REPEATS=3  BPFAHEAD_REPEATS=REPEATS  QUICK=1 (shorter)  STATIC_SECONDS=N  STATIC_WARM_SECONDS=N  BPFAHEAD_SECONDS=N
 	  DAY_SECONDS=N  LANES=N (devices at once)
 	  CONTENDER=0.8: static values that were below this share of the row's best are not repeated
 	  EFFECT_DIR=DIR (an image of 12 GB)  EFFECT_CELLS=FILE
@@ -81,6 +81,7 @@ todo() {
 			for column in $(columns_of "${line%% *}"); do
 				key=$1,${line%% *},$(command_hash "$1" "$line"),$column,
 				[ -z "${left_out[$key]-}" ] || continue
+				[[ $column != bpfahead* ]] || ((repeat <= own_repeats)) || continue
 				key=$(cell_key "$1" "$line" "$column" "$repeat")
 				grep -qF -- "$key" "$cells" || echo "$column $repeat $line"
 			done
