@@ -130,7 +130,7 @@ my %geomean_bar = (cloud => 0.96, hdd => 0.96, fast => 0.92);
 my @columns = ('default', 'again', @statics, @own);
 for my $profile (@profiles) {
 	my $geomean_bar = $geomean_bar{$profile} ? ">= $geomean_bar{$profile}" : 'reported';
-	print $out "\n### $profile\n\n";
+	print $out "\n### $profile\n\n![$profile: throughput as a share of the best static value](effect-$profile.svg)\n\n";
 	unless ($cell{$profile}) {
 		print $out "All ", scalar(@workloads), " workloads are missing: `make bench-effect PROFILE=$profile`.\n";
 		bar("geomean of throughput / best static per workload, $profile, $title{$_}", 'missing',
