@@ -33,17 +33,24 @@ void calibrate_ladder_include(unsigned int kb);
 #define CALIBRATE_REPEATS_MAX 16
 
 /*
+ * Pages of CALIBRATE_QUEUED that are under way at once, whatever the readahead: how many reads a
+ * second a disk has. One at a time, what has a latency seems to have few. As many as NCQ takes.
+ */
+#define CALIBRATE_QUEUE 32
+
+/*
  * What is read, how: name, how, bytes in a row, bytes per read(2) (0: by mmap), words for people.
  * In the order in which it is measured, the most telling first.
  */
-#define CALIBRATE_PATTERN_LIST(X)                                               \
-	X(SCAN, "scan", 0, 16384, "one file from end to end")                   \
-	X(RUN_64K, "runs-64k", 65536, 4096, "64 KB from a random place")        \
-	X(PAGE, "pages", 4096, 0, "a random page by mmap")                      \
-	X(RUN_256K, "runs-256k", 262144, 16384, "256 KB from a random place")   \
-	X(RUN_1M, "runs-1m", 1048576, 65536, "1 MB from a random place")        \
-	X(OBJECT_16K, "objects-16k", 16384, 0, "16 KB at a random place, mmap") \
-	X(OBJECT_64K, "objects-64k", 65536, 0, "64 KB at a random place, mmap") \
+#define CALIBRATE_PATTERN_LIST(X)                                                \
+	X(SCAN, "scan", 0, 16384, "one file from end to end")                    \
+	X(RUN_64K, "runs-64k", 65536, 4096, "64 KB from a random place")         \
+	X(PAGE, "pages", 4096, 0, "a random page by mmap")                       \
+	X(QUEUED, "pages-queued", 4096, 0, "random pages, 32 under way at once") \
+	X(RUN_256K, "runs-256k", 262144, 16384, "256 KB from a random place")    \
+	X(RUN_1M, "runs-1m", 1048576, 65536, "1 MB from a random place")         \
+	X(OBJECT_16K, "objects-16k", 16384, 0, "16 KB at a random place, mmap")  \
+	X(OBJECT_64K, "objects-64k", 65536, 0, "64 KB at a random place, mmap")  \
 	X(FILES, "files-64k", 65536, 4096, "files of 64 KB, each whole")
 
 enum calibrate_pattern {

@@ -613,16 +613,26 @@ static void choose_random(const struct calibrate_result *r, unsigned int origina
 	choose_clamp(pages, r, CALIBRATE_PAGE, original_kb);
 }
 
+/* What the disk can do: one reader has no more than its latency lets him have. 0: unknown. */
+static double reads_per_s(const struct calibrate_result *r)
+{
+	double alone = best_rate(r, CALIBRATE_PAGE), queued = best_rate(r, CALIBRATE_QUEUED);
+	enum calibrate_pattern pattern = queued > alone ? CALIBRATE_QUEUED : CALIBRATE_PAGE;
+
+	if (r->noise[pattern] > NOISE_USELESS)
+		return 0;
+	return fmax(alone, queued) / calibrate_patterns[pattern].run_bytes;
+}
+
 /* The least value at which a scan takes no more of the reads than SCAN_READS_MOST; 0: unknown. */
 static unsigned int sparing_kb(const struct calibrate_result *r, int knee)
 {
-	double reads_per_s = best_rate(r, CALIBRATE_PAGE), kb;
+	double reads = reads_per_s(r), kb;
 	unsigned int v;
 
-	reads_per_s /= calibrate_patterns[CALIBRATE_PAGE].run_bytes;
-	if (knee < 0 || reads_per_s <= 0 || r->noise[CALIBRATE_PAGE] > NOISE_USELESS)
+	if (knee < 0 || reads <= 0)
 		return 0;
-	kb = r->cell[CALIBRATE_SCAN][knee].typical / (SCAN_READS_MOST * reads_per_s) / 1024;
+	kb = r->cell[CALIBRATE_SCAN][knee].typical / (SCAN_READS_MOST * reads) / 1024;
 	for (v = 0; v + 1 < CALIBRATE_VALUES && calibrate_ladder[v] < kb;)
 		v++;
 	return calibrate_ladder[v];

@@ -461,6 +461,9 @@ struct cell {
 	unsigned char *map; /* or NULL */
 	struct places places;
 	unsigned long long left; /* operations until all places were visited */
+	/* CALIBRATE_QUEUED: asked for, and not used yet */
+	unsigned long long queue[CALIBRATE_QUEUE];
+	unsigned int queued, oldest;
 };
 
 static int begin_lap(struct measuring *m, struct cell *c)
@@ -497,6 +500,40 @@ static int begin_lap(struct measuring *m, struct cell *c)
 	return 0;
 }
 
+static void use_oldest(struct cell *c)
+{
+	touch(c->map, c->queue[c->oldest], PAGE_BYTES);
+	c->oldest = (c->oldest + 1) % CALIBRATE_QUEUE;
+	c->queued--;
+}
+
+/*
+ * Asks for pages, without a wait, as far as this lap has places left; waits for the oldest. Where
+ * such advice does nothing, this is one reader again.
+ */
+static void read_queued(struct measuring *m, struct cell *c)
+{
+	unsigned long long at;
+
+	while (c->queued < CALIBRATE_QUEUE && c->queued <= c->left) {
+		at = take_place(m, &c->places, PAGE_BYTES);
+		posix_fadvise(m->file, (off_t)at, PAGE_BYTES, POSIX_FADV_WILLNEED);
+		c->queue[(c->oldest + c->queued++) % CALIBRATE_QUEUE] = at;
+	}
+	use_oldest(c);
+}
+
+/* What is under way would take the next cell's time, and is not dropped before it came. */
+static int use_up(const struct measuring *m, struct cell *c)
+{
+	while (c->queued) {
+		use_oldest(c);
+		if (look_up(m) == -EINTR)
+			return -EINTR;
+	}
+	return 0;
+}
+
 /* One operation: bytes that were asked for, or -errno. */
 static long operate(struct measuring *m, struct cell *c)
 {
@@ -513,6 +550,10 @@ static long operate(struct measuring *m, struct cell *c)
 		err = read_run(m, m->file, m->scan_at, info->read_bytes, info->read_bytes);
 		m->scan_at += info->read_bytes;
 		return err ? err : (long)info->read_bytes;
+	}
+	if (c->pattern == CALIBRATE_QUEUED) {
+		read_queued(m, c);
+		return (long)info->run_bytes;
 	}
 	at = take_place(m, &c->places, info->run_bytes);
 	if (info->read_bytes) {
@@ -611,6 +652,8 @@ static int measure_cell(struct measuring *m, enum calibrate_pattern pattern, uns
 		calibrate_rate_begin(&rate, warm_up_s, m->cell_s - warm_up_s, 0);
 	if (!err)
 		err = operate_for(m, &c, &rate, &device);
+	if (!err)
+		err = use_up(m, &c);
 	if (c.map)
 		munmap(c.map, m->file_bytes);
 	if (err)
@@ -629,6 +672,9 @@ static bool on_ladder(enum calibrate_pattern pattern, unsigned int value)
 {
 	const struct calibrate_pattern_info *info = &calibrate_patterns[pattern];
 
+	/* What comes of each request is a page at any value: the least stands for all. */
+	if (pattern == CALIBRATE_QUEUED && value && calibrate_ladder[value - 1] >= page_kb())
+		return false;
 	return calibrate_ladder[value] >= page_kb() &&
 	       (!info->read_bytes || calibrate_ladder[value] >= 16);
 }
@@ -748,7 +794,7 @@ static int measure_all(struct measuring *m)
 	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
 		if (p == CALIBRATE_FILES && !m->nr_small)
 			continue;
-		err = first_pass(m, p, p == CALIBRATE_SCAN ? 1 : step);
+		err = first_pass(m, p, p == CALIBRATE_SCAN || p == CALIBRATE_QUEUED ? 1 : step);
 		if (err)
 			return err;
 	}

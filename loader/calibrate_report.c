@@ -125,7 +125,8 @@ void calibrate_print_text(FILE *out, const struct calibrate_about *about,
 #define GAP_Y 62
 #define LEFT 60
 #define TOP 90
-#define HEIGHT (TOP + (NR_CALIBRATE_PATTERNS + 1) / 2 * (PANEL_H + GAP_Y) + 10)
+#define PANELS (NR_CALIBRATE_PATTERNS - 1) /* CALIBRATE_QUEUED has one value, and no curve */
+#define HEIGHT (TOP + (PANELS + 1) / 2 * (PANEL_H + GAP_Y) + 10)
 #define CURVE_COLOUR "#1f5fa8"
 #define CHOSEN_COLOUR "#c4570a"
 
@@ -181,12 +182,13 @@ static void print_axes(FILE *out, const struct panel *panel)
 		panel->x, panel->y, PANEL_W, PANEL_H);
 }
 
+/* @nr: counts panels, from the left and the top */
 static void print_panel(FILE *out, const struct calibrate_result *r, unsigned int p,
-			const struct calibrate_choice *choice)
+			unsigned int nr, const struct calibrate_choice *choice)
 {
 	const struct calibrate_pattern_info *info = &calibrate_patterns[p];
-	struct panel panel = {.x = LEFT + (p % 2) * (PANEL_W + GAP_X),
-			      .y = TOP + p / 2 * (PANEL_H + GAP_Y),
+	struct panel panel = {.x = LEFT + (nr % 2) * (PANEL_W + GAP_X),
+			      .y = TOP + nr / 2 * (PANEL_H + GAP_Y),
 			      .most = best_of(r, p) / 1e6 * 1.2};
 	const char *chosen;
 	unsigned int v, n = 0;
@@ -253,7 +255,7 @@ void calibrate_print_svg(FILE *out, const struct calibrate_about *about,
 			 const struct calibrate_result *r,
 			 const struct calibrate_choice choice[NR_CLASSES])
 {
-	unsigned int p;
+	unsigned int p, nr = 0;
 
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
@@ -270,7 +272,8 @@ void calibrate_print_svg(FILE *out, const struct calibrate_about *about,
 		"\">what the policy takes</tspan>; bars: least to greatest of the repeats</text>\n",
 		about->date, about->kernel);
 	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++)
-		print_panel(out, r, p, choice);
+		if (p != CALIBRATE_QUEUED)
+			print_panel(out, r, p, nr++, choice);
 	fputs("</svg>\n", out);
 }
 

@@ -52,7 +52,7 @@ is $STATUS 0 'by device, with --json and --svg: status 0' || diag "$ERR"
 is "$(read_kb)" $original "the device's own value is in place"
 ok 'no file is left, and no space is taken' nothing_left
 ok 'the picture is sound XML' xmllint --noout "$T/curves.svg"
-is "$(jq -r '.patterns | length' "$T/out")" 8 'JSON: eight patterns'
+is "$(jq -r '.patterns | length' "$T/out")" 9 'JSON: nine patterns'
 # 600 reads of 16 KB are 9.8 MB/s; 4096 KB is the value that is never left out.
 is "$(jq '.patterns[] | select(.name == "scan").values | map({(.kb | tostring): .bytes_per_s}) | add |
 	."16" < 0.35 * ."4096"' "$T/out")" true 'JSON: a scan at 16 KB is slower than at 4096 KB'
@@ -60,6 +60,9 @@ is "$(jq '[.patterns[] | select(.name == "scan").values[].bytes_per_s // 0] | ma
 	'JSON: and nowhere faster than the limit, however it is granted' || diag "$(jq -c '.patterns[0]' "$T/out")"
 is "$(jq '.patterns[] | select(.name == "pages").values | map({(.kb | tostring): .amplification}) | add |
 	(."16" > 3.5 and ."16" < 4.5 and ."4096" > 500)' "$T/out")" true 'JSON: pages at 16 KB read four times as much'
+is "$(jq '.patterns[] | select(.name == "pages-queued").values | length == 1 and .[0].amplification < 1.1 and
+	(.[0].bytes_per_s / 4096 / 600 | . > 0.85 and . < 1.15)' "$T/out")" true \
+	'JSON: however many reads are under way, there are 600 a second' || diag "$(jq -c '.patterns[3]' "$T/out")"
 is "$(jq .policy.sequential.measured "$T/out")" true 'JSON: the policy is measured' || diag "$(jq -c .policy "$T/out")"
 uuid=$(blkid -s UUID -o value "$LOOP")
 is "$(jq -c .identities "$T/out")" "[\"fs-uuid:$uuid\"]" 'a loop device is known by its file system'
@@ -254,4 +257,24 @@ for fs in xfs btrfs; do
 	is "$(read_kb)" "$kb" "$fs: the value that counts is as it was"
 	umount "$MNT"
 done
+
+# --- a disk with latency: as many reads as are asked for at once ------------------------------------------
+
+# 2 ms: one reader has 500 reads a second at most, 32 reads under way 16,000.
+if "$TOP/build/tests/slow-disk" 2>/dev/null || [ $? = 2 ] && [ -c /dev/fuse ]; then
+	mkdir "$T/slow"
+	truncate -s 1G "$T/slow.image"
+	"$TOP/build/tests/slow-disk" "$T/slow.image" "$T/slow" 2000 100000000 || die 'slow-disk'
+	mounts+=("$T/slow")
+	attach_loop "$T/slow/disk"
+	make_fs "$LOOP" ext4
+	"$BPFAHEAD" calibrate "$MNT" --dry-run --seconds 12 --bytes 96M --json >"$T/out" 2>"$T/err"
+	is $? 0 'latency: status 0' || diag "$(<"$T/err")"
+	is "$(jq '[.patterns[] | {(.name): ([.values[].bytes_per_s // 0] | max / 4096)}] | add |
+		.pages < 500 and ."pages-queued" > 4 * .pages' "$T/out")" true \
+		'latency: one reader does not tell how many reads there are' || diag "$(jq -c '.patterns[2, 3]' "$T/out")"
+	umount "$MNT"
+else
+	skip 'latency' 'no slow-disk here'
+fi
 done_testing

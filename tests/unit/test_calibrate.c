@@ -295,6 +295,58 @@ static void test_row_of_a_cloud_disk(void **state)
 	assert_int_equal(choice[CLASS_MIXED].kb, 256);
 }
 
+/*
+ * How many reads a second there are is what many at once get: on a disk with latency (0.5 ms, 250
+ * MB/s) one reader has a twentieth of them, on one with a limit (cloud, hard disk) all.
+ */
+static void test_mixed_by_reads_under_way(void **state)
+{
+	static const double network_scan[] = {NONE, 45, 79, 136, 209, 250, 250, 250, 250, 251};
+	static const double network_pages[] = {6.1, 5.6, 5, 4.2, 3, 2.1, 1.3, .8, .4, .2};
+	static const double cloud_pages[] = {12.3, 12.3, 12.3, 7.8, 3.9, 2, 1, .5, .2, .1};
+	static const double hdd_pages[] = {.49, .49, .49, .49, .49, .49, .48, .24, .1, .07};
+	static const struct {
+		const double *scan, *pages;
+		double queued_mb_per_s; /* at once; NONE: not measured */
+		double spread;          /* of its repeats, in percent */
+		unsigned int kb;
+	} cases[] = {
+		{network_scan, network_pages, 120, 2, 256},
+		{network_scan, network_pages, 41, 2, 256}, /* 10,000 */
+		{network_scan, network_pages, 36, 2, 512}, /* 8,800: 278 KB */
+		/* As far as one reader can tell. */
+		{network_scan, network_pages, NONE, 0, 2560},
+		{network_scan, network_pages, 3, 2, 2560},
+		{network_scan, network_pages, 120, 30, 256}, /* tells nothing: the default */
+		{cloud_scan, cloud_pages, 12.3, 2, 512},
+		{cloud_scan, cloud_pages, 12.6, 2, 512},
+		{cloud_scan, cloud_pages, NONE, 0, 512},
+		{hdd_scan, hdd_pages, .49, 2, 2560},
+		{hdd_scan, hdd_pages, .52, 5, 2560},
+	};
+	static const double once[CALIBRATE_VALUES] = {0};
+	double queued[CALIBRATE_VALUES] = {0}, spread[CALIBRATE_VALUES] = {0};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r;
+	unsigned int i;
+
+	(void)state;
+	calibrate_ladder_include(2560);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		queued[AT_4] = cases[i].queued_mb_per_s;
+		spread[AT_4] = cases[i].spread;
+		plant_repeats(&r, CALIBRATE_SCAN, cases[i].scan, once);
+		plant_repeats(&r, CALIBRATE_PAGE, cases[i].pages, once);
+		plant_repeats(&r, CALIBRATE_QUEUED, queued, spread);
+		assert_true(calibrate_choose(&r, 2560, choice));
+		assert_int_equal(choice[CLASS_MIXED].kb, cases[i].kb);
+		/* It is no curve of pages. */
+		assert_int_equal(choice[CLASS_PAGES].kb, cases[i].scan == hdd_scan ? 64 : 16);
+	}
+	calibrate_ladder_include(2048);
+}
+
 /* The administrator's own value is measured where it is a sensible one. */
 static void test_original_is_on_the_ladder(void **state)
 {
@@ -951,6 +1003,7 @@ int main(void)
 		cmocka_unit_test(test_first_pass_stops_early),
 		cmocka_unit_test(test_contenders),
 		cmocka_unit_test(test_row_of_a_cloud_disk),
+		cmocka_unit_test(test_mixed_by_reads_under_way),
 		cmocka_unit_test(test_original_is_on_the_ladder),
 		cmocka_unit_test(test_objects_take_more_where_pages_do_not_lose),
 		cmocka_unit_test(test_runs_make_way_for_objects),
