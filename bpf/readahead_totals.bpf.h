@@ -10,10 +10,20 @@
 #include "core.bpf.h"
 
 /*
+ * Two that read one file in order are soon in step, since each finds in the cache what the other has
+ * read. The last position is where a request begins, so a miss inside it, behind what the other's
+ * windows hold, follows neither that nor a window of this reader's own. Both are near, though: one
+ * who jumps has no window there. Requests are seldom larger than the first; the second is what some
+ * windows of the other's take.
+ */
+#define NEAR_LAST (128 / PAGE_KB)
+#define NEAR_WINDOW (1024 / PAGE_KB)
+
+/*
  * A miss: the page asked for is not in the cache. It ends a run if it neither follows the last
- * read nor lies in or behind the window, the same test as page_cache_sync_ra() makes for a stream.
- * What that run has left of the windows read for it was read in vain: the last window, and of the
- * one before it no more than its size.
+ * read nor lies in or behind the window, the same test as page_cache_sync_ra() makes for a stream,
+ * nor is in step with another reader. What that run has left of the windows read for it was read in
+ * vain: the last window, and of the one before it no more than its size.
  */
 static __always_inline void add_sync(total_t *total, __u64 index, struct file_ra_state *ra,
 				     __u64 req_count)
@@ -30,6 +40,8 @@ static __always_inline void add_sync(total_t *total, __u64 index, struct file_ra
 	size = ra->size;
 	last = (__u64)ra->prev_pos / (PAGE_KB << 10);
 	if (index - last <= 1 || index - start <= size)
+		return;
+	if (index - last <= NEAR_LAST && index - start - size + NEAR_WINDOW <= 2 * NEAR_WINDOW)
 		return;
 	TOTAL_ADD(total, SYNC_JUMPS, 1);
 	ahead = start + size - last - 1;

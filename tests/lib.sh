@@ -323,6 +323,7 @@ load_args() {
 		printf '%s\n' --ioengine=psync --rw=read --bs=128k --numjobs=8 \
 			--size=12% --offset_increment=12%
 		;;
+	strided) printf '%s\n' --ioengine=psync --rw=read:48k --bs=16k ;; # 16 KB of each 64
 	direct) printf '%s\n' --ioengine=psync --rw=randread --bs=16k --direct=1 ;;
 	direct-sequential) printf '%s\n' --ioengine=psync --rw=read --bs=128k --direct=1 ;;
 	*) die "no load '$pattern'" ;;

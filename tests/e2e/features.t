@@ -3,6 +3,8 @@
 # What the kernel says of runs of known length, at a small, a usual and a large readahead.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/holders.sh
+. "$(dirname "$0")/../holders.sh"
 need fio dd awk
 
 # What is cached is not read again, and what is left of a run that meets it joins the next: the 6 s of
@@ -10,6 +12,7 @@ need fio dd awk
 make_loop 1152
 make_fs "$LOOP" ext4
 fill_file "$MNT/data" 1024
+need_holders
 need_throttle 24000000 1500
 start_run --dry-run
 
@@ -42,6 +45,32 @@ for kb in 16 128 2560; do
 done
 ok "less is used of a larger readahead (${used[*]} of 65536)" \
 	falling "${used[16]}" "${used[128]}" "${used[2560]}"
+
+# Two scans of one file, by large requests and small ones, go on in step: neither jumps. One that reads
+# 16 KB of each 64 does.
+jumps() { # LABEL
+	"$BPFAHEAD" record --device "$NAME" --seconds 6 --label "$1" -o "$T/windows.csv" >"$T/record.log" ||
+		diag "$(<"$T/record.log")"
+	jump_share=$(median jump_share)
+}
+for kb in 36 60 2560; do
+	set_kb "$kb"
+	forget "$MNT/data"
+	start_reading sequential "$MNT/data"
+	nap 1
+	start_hold data --read
+	nap 1
+	jumps sequential
+	ok "two scans of a file at $kb KB do not jump ($jump_share of 65536)" test "$jump_share" -lt 1000
+	stop_load
+	stop_pid "${HOLD[data]}"
+	forget "$MNT/data"
+	start_reading strided "$MNT/data"
+	nap 1
+	jumps random
+	ok "a strided reader at $kb KB does ($jump_share of 65536)" test "$jump_share" -gt 60000
+	stop_load
+done
 
 stop_run TERM
 done_testing
