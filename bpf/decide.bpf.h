@@ -411,6 +411,23 @@ static __always_inline bool confirmed(struct bdi_state *st, const struct scratch
 	       !(s->sources & SOURCE_READAHEAD && may_be_hidden(st, margin, s->in.now_ns));
 }
 
+/*
+ * A row of zeros of the device's own: who put it there reads in its own interest (bpfahead calibrate),
+ * and what its reads are taken for must not be in force for the next reader once the row is gone.
+ */
+static __always_inline bool left_alone(const struct bdi_state *st)
+{
+	__u64 id = st->bdi_id;
+	struct policy_row *row = bpf_map_lookup_elem(&policy, &id);
+	__u32 i, any = 0;
+
+	if (!row)
+		return false;
+	for (i = 0; i < CLASSES_MAX; i++)
+		any |= row->ra_kb[i];
+	return !any;
+}
+
 /* Takes the decision that is due, and tells the helper as long as it has not answered. */
 __attribute__((noinline)) int hop_decide(__u32 slot, __u32 told)
 {
@@ -440,7 +457,9 @@ __attribute__((noinline)) int hop_decide(__u32 slot, __u32 told)
 	}
 	if (!(st->flags & BDI_ANNOUNCED))
 		send_event(st, s, EVENT_APPEARED);
-	if (confirmed(st, s, told)) {
+	if (left_alone(st)) {
+		st->confirm = 0;
+	} else if (confirmed(st, s, told)) {
 		set_hidden_ns(st, s->in.now_ns);
 		st->old_class = st->decided_class;
 		st->decided_class = st->candidate_class;

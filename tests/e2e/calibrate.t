@@ -88,8 +88,10 @@ is $STATUS 0 'again, while it is at work: status 0' || diag "$ERR"
 like "$OUT" 'in force from now on; set by hand, and kept: short-runs, pages' 'what was set by hand stays'
 is "$(own_row | jq -c '[.pages, ."short-runs"]')" "$by_hand" 'just as it was'
 "$BPFAHEAD" config "policy.$NAME=default"
-calibrate "$MNT" --seconds 6 --bytes 96M
+class=$(decided_class)
+calibrate "$MNT" --seconds 15 --bytes 128M # each pattern for as long as a decision takes
 ok 'nothing was decided about the device by our own reading' kb_is $original
+is "$(decided_class)" "$class" 'nor for whoever reads next'
 like "$OUT" 'in force from now on$|in force from now on'$'\n''?$' 'where there is none, all of the new one holds at once'
 ok 'status says so' policy_is calibrated
 
