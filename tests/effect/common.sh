@@ -28,22 +28,50 @@ repeats=${REPEATS:-3} own_repeats=${BPFAHEAD_REPEATS:-${REPEATS:-3}}
 contender=${CONTENDER:-0.8}
 
 if [ "${QUICK:-0}" = 1 ]; then
-	static_s=6 static_warm_s=2 own_s=30 day_s=40
+	static_s=6 static_warm_s=2 own_s=30 day_s=40 turn_s=2 turn_warm_s=1
 else
-	static_s=15 static_warm_s=3 own_s=60 day_s=120
+	static_s=15 static_warm_s=3 own_s=60 day_s=120 turn_s=4 turn_warm_s=3
 fi
 static_s=${STATIC_SECONDS:-$static_s} static_warm_s=${STATIC_WARM_SECONDS:-$static_warm_s}
 own_s=${BPFAHEAD_SECONDS:-$own_s} day_s=${DAY_SECONDS:-$day_s}
 
+# Profiles that run alone are measured in turns: every column of a row once in each round, for the same
+# few seconds, because the machine's speed changes by more from minute to minute than what is compared.
+# bpfahead's warm-up is measured as well: what it has from its program's start on, the decision included.
+rounds=${ROUNDS:-3} lag_s=${TURN_LAG_SECONDS:-3}
+turn_s=${TURN_SECONDS:-$turn_s} turn_warm_s=${TURN_WARM_SECONDS:-$turn_warm_s}
+# Rows whose memory fills for longer, or that write: that long a warm-up in all columns.
+filling='mmaphot* hot16k kept* rocks-rrwr* rocks-update*'
+is_alone() { [[ " $alone " == *" $1 "* ]]; }
+in_turns() { is_alone "$1" && [ "${TURNS:-1}" = 1 ]; }
+
 # The phases of the day shift.
 day='seq128k mmaprand4k scan256k files64k seq128k'
 
-# times COLUMN: seconds of warm-up, and measured.
+# is_among NAME GLOBS
+is_among() {
+	local glob globs
+	read -ra globs <<<"$2"
+	for glob in "${globs[@]}"; do
+		# shellcheck disable=SC2053 # a pattern it is
+		[[ $1 != $glob ]] || return 0
+	done
+	return 1
+}
+
+# times PROFILE NAME COLUMN: seconds of warm-up, and measured.
 times() {
-	case $1 in
-	bpfahead*) echo "0 $own_s" ;;
-	*) echo "$static_warm_s $static_s" ;;
-	esac
+	if in_turns "$1"; then
+		if [[ $3 == bpfahead* ]] || is_among "$2" "$filling"; then
+			echo "$lag_s $turn_s"
+		else
+			echo "$turn_warm_s $turn_s"
+		fi
+	elif [[ $3 == bpfahead* ]]; then
+		echo "0 $own_s"
+	else
+		echo "$static_warm_s $static_s"
+	fi
 }
 
 cells_head=kernel,profile,workload,command,column,build,repeat,warm_up_s,seconds,rate,unit,iops
@@ -60,11 +88,12 @@ build_hash() {
 # command_hash PROFILE WORKLOAD-LINE
 command_hash() { sha256sum <<<"${limits[$1]} $2" | cut -c 1-10; }
 
-# cell_key PROFILE LINE COLUMN REPEAT: the fields of its line up to the seconds.
+# cell_key PROFILE LINE COLUMN REPEAT [WARM SECONDS]: the fields of its line up to the seconds. In turns, a
+# static cell belongs to the build beside which it was measured.
 cell_key() {
-	local build=- warm seconds
-	case $3 in bpfahead*) build=$BUILD_HASH ;; esac
-	read -r warm seconds < <(times "$3")
+	local build=- warm=${5-} seconds=${6-}
+	if [[ $3 == bpfahead* ]] || in_turns "$1"; then build=$BUILD_HASH; fi
+	[ -n "$seconds" ] || read -r warm seconds < <(times "$1" "${2%% *}" "$3")
 	echo "$(uname -r),$1,${2%% *},$(command_hash "$1" "$2"),$3,$build,$4,$warm,$seconds,"
 }
 
@@ -95,16 +124,9 @@ columns_of() {
 }
 
 workload_lines() {
-	local line glob name globs
-	read -ra globs <<<"${WORKLOADS:-*}"
+	local line
 	while read -r line; do
 		[[ $line && $line != \#* ]] || continue
-		name=${line%% *}
-		for glob in "${globs[@]}"; do
-			# shellcheck disable=SC2053 # a pattern it is
-			[[ $name == $glob ]] || continue
-			printf '%s\n' "$line"
-			break
-		done
+		! is_among "${line%% *}" "${WORKLOADS:-*}" || printf '%s\n' "$line"
 	done <"$table"
 }

@@ -94,13 +94,18 @@ fio_options() { # WORD...
 }
 
 start_fio() { # WARM SECONDS WORD...
-	local options warm=$1 seconds=$2
+	local options warm=$1 seconds=$2 clock
 	shift 2
+	clock=(--runtime="$seconds" --ramp_time="$warm")
+	# In turns the warm-up is measured too, from what each job had in every tenth of a second.
+	if in_turns "$profile"; then
+		rm -f "$T"/fio_bw.*.log
+		clock=(--runtime="$(ms_of "$warm $seconds")ms" --write_bw_log="$T/fio" --log_avg_msec=100)
+	fi
 	mapfile -t options < <(fio_options "$@")
-	(cd "$MNT" && exec "${in_lane[@]}" fio --ioengine=psync --thread --time_based --runtime="$seconds" \
-		--ramp_time="$warm" --fadvise_hint=0 --invalidate=0 --norandommap --randrepeat=0 \
-		--rw_sequencer=sequential --allow_file_create=0 --readonly --group_reporting \
-		--output-format=json "${options[@]}") >"$T/fio.json" 2>"$T/said" &
+	(cd "$MNT" && exec "${in_lane[@]}" fio --ioengine=psync --thread --time_based "${clock[@]}" --fadvise_hint=0 --invalidate=0 --norandommap --randrepeat=0 \
+		--rw_sequencer=sequential \
+		--allow_file_create=0 --readonly --group_reporting --output-format=json "${options[@]}") >"$T/fio.json" 2>"$T/said" &
 	PROGRAM_PID=$!
 }
 
@@ -132,7 +137,8 @@ meter() {
 
 # Tables are hard links: no benchmark writes to one that is there.
 start_rocksdb() { # WARM SECONDS BENCHMARK WORD...
-	local db=$MNT/scratch benchmark=$3 seconds=$(($1 + $2)) more=()
+	local db=$MNT/scratch benchmark=$3 seconds more=()
+	seconds=$((($(ms_of "$1 $2") + 1999) / 1000))
 	shift 3
 	rm -rf "$db"
 	mkdir "$db"
@@ -203,7 +209,7 @@ stop_server() {
 start_postgresql() { # WARM SECONDS scan|select
 	if [ "$3" = select ]; then
 		"${in_lane[@]}" "${as_postgres[@]}" "$pg_bin/pgbench" -h "$MNT/pg" -S -n -c 4 -P 1 \
-			-T $(($1 + $2 + 1)) postgres 2>&1 >"$T/said" | meter pgbench &
+			-T $(($(ms_of "$1 $2") / 1000 + 3)) postgres 2>&1 >"$T/said" | meter pgbench &
 	else
 		"${in_lane[@]}" "${as_postgres[@]}" "$pg_bin/psql" -q -h "$MNT/pg" postgres \
 			>"$T/said" 2>&1 < <(yes 'select sum(abalance) from pgbench_accounts;') &
@@ -247,10 +253,14 @@ device_read() { # sectors
 	echo "${fields[2]}"
 }
 
-# measured PROGRAM: "RATE UNIT IOPS P99_US STREAM_MBPS RANDOM_IOPS MB_APP_PER_S", - where there is none.
+# measured PROGRAM FROM TO UNIT: "RATE UNIT IOPS P99_US STREAM_MBPS RANDOM_IOPS MB_APP_PER_S", - where there is none.
 measured() {
 	case $1 in
 	fio)
+		if in_turns "$profile"; then
+			fio_measured "$2" "$3"
+			return
+		fi
 		sed -n '/^{/,$p' "$T/fio.json" | jq -er '
 			def p99: .read.clat_ns.percentile["99.000000"] // 0 | . / 1000 | round;
 			[.jobs[] | select(.error == 0)] |
@@ -275,13 +285,49 @@ measured() {
 	esac
 }
 
+# fio_measured FROM TO: the same of the seconds from FROM to TO of fio's own clock. How long a read takes is
+# known of all of them only.
+fio_measured() {
+	local jobs logs
+	mapfile -t logs < <(ls -v "$T"/fio_bw.*.log)
+	jobs=$(sed -n '/^{/,$p' "$T/fio.json" | jq -er '
+		[.jobs[] | select(.error == 0)] | if all(.[]; .read.total_ios > 0) then .[] else error("no reads") end |
+		"\(.["job options"].numjobs // 1) \(.read.io_bytes / .read.total_ios) " +
+			"\(.read.clat_ns.percentile["99.000000"] // 0 | . / 1000 | round)"' 2>>"$T/said") || return
+	# Lines "MS KIB-A-SECOND, ..." of each thread, in the order of the jobs: the mean since the line before.
+	awk -F '[, ]+' -v from="$1" -v to="$2" '
+		FNR == 1 { before = 0; file = files++ }
+		!file { for (i = 0; i < $1; i++) group[++threads] = FNR; size[FNR] = $2; p99 = $3; groups = FNR; next }
+		{
+			begin = before > from ? before : from
+			end = $1 / 1000 < to ? $1 / 1000 : to
+			if (end > begin) { n[file] += $2 * 1024 / 1e6 * (end - begin); s[file] += end - begin }
+			before = $1 / 1000
+		}
+		END {
+			if (!threads || files != threads + 1) exit 1
+			for (file in n) {
+				if (s[file] < 0.5 * (to - from)) exit 1
+				rate[group[file]] += n[file] / s[file]
+			}
+			for (i = 1; i <= groups; i++) { mbps += rate[i]; iops += rate[i] * 1e6 / size[i] }
+			if (!mbps) exit 1
+			printf "%.3f MB/s %.1f %d ", mbps, iops, p99
+			if (groups > 1) printf "%.3f %.1f", rate[1], rate[2] * 1e6 / size[2]
+			else printf "- -"
+			printf " %.3f\n", mbps
+		}' - "${logs[@]}" <<<"$jobs"
+}
+
+# ms_of "SECONDS...": their sum.
+ms_of() { awk '{ for (i = 1; i <= NF; i++) n += $i; printf "%d", n * 1000 + 0.5 }' <<<"$1"; }
 # seconds_of MS
 seconds_of() { awk -v n="$1" 'BEGIN { printf "%.3f", n / 1000 }'; }
 
 # run_program LINE WARM SECONDS: measured after so many seconds of warm-up. Sets FIGURES, the fields of
-# a cell from the rate on, but for its time.
+# a cell from the rate on, but for its time, and in turns WARM_FIGURES, those of the warm-up.
 run_program() {
-	local name program words warm=$2 seconds=$3 unit=op/s before from to sectors kb result=()
+	local name program words warm=$2 seconds=$3 unit=op/s before from to sectors warm_sectors kb start
 	read -r name _ program _ words <<<"$1"
 	read -ra words <<<"$words"
 	case "$program ${words[0]}" in
@@ -298,9 +344,11 @@ run_program() {
 		stop_program
 		return 1
 	}
-	from=$(($(now_us) / 1000 + warm * 1000))
+	from=$(($(now_us) / 1000 + $(ms_of "$warm")))
+	warm_sectors=$(device_read)
 	nap "$warm"
 	sectors=$(device_read)
+	warm_sectors=$((sectors - warm_sectors))
 	if [ "$program" = fio ]; then
 		wait "$PROGRAM_PID"
 	else
@@ -309,17 +357,32 @@ run_program() {
 	sectors=$(($(device_read) - sectors))
 	to=$(($(now_us) / 1000))
 	kb=$(read_kb)
+	# What a program says once a second is to cover the whole time.
+	! in_turns "$profile" || [ "$program" = fio ] || wait_for 2 said_beyond "$(seconds_of "$to")" || true
 	stop_program
-	read -ra result < <(measured "$program" "$(seconds_of "$from")" "$(seconds_of "$to")" "$unit")
-	[ ${#result[@]} = 7 ] || {
+	WARM_FIGURES=
+	start=$((from - $(ms_of "$warm")))
+	# fio has a clock of its own.
+	if in_turns "$profile" && [ "$program" = fio ]; then
+		from=$(ms_of "$warm") to=$(ms_of "$warm $seconds") start=0
+	fi
+	! in_turns "$profile" || WARM_FIGURES=$(figures "$program" $start "$from" $unit "$warm_sectors" "$kb")
+	FIGURES=$(figures "$program" "$from" "$to" $unit "$sectors" "$kb") || {
 		say "$name: no figure: $(tail -1 "$T/said")"
 		return 1
 	}
-	set -- "${result[@]}"
-	printf -v FIGURES '%s,%s,%s,%s,%s,%s,%s,%s' "$1" "$2" "$3" "$4" \
-		"$(awk -v s="$sectors" -v mb="$7" -v ms=$((to - from)) 'BEGIN {
-			if (mb == "-" || mb + 0 == 0) print "-"; else printf "%.2f", s * 512 / 1e6 / (mb * ms / 1000) }')" \
-		"$5" "$6" "$kb"
+}
+said_beyond() { awk -v to="$1" 'END { exit !($1 >= to) }' "$T/progress"; }
+
+# figures PROGRAM FROM-MS TO-MS UNIT SECTORS KB
+figures() {
+	local result=()
+	read -ra result < <(measured "$1" "$(seconds_of "$2")" "$(seconds_of "$3")" "$4")
+	[ ${#result[@]} = 7 ] || return
+	awk -v s="$5" -v ms=$(($3 - $2)) -v kb="$6" '{
+		OFS = ","
+		print $1, $2, $3, $4, $7 == "-" || $7 + 0 == 0 ? "-" : sprintf("%.2f", s * 512 / 1e6 / ($7 * ms / 1000)), $5, $6, kb
+	}' <<<"${result[*]}"
 }
 
 # start_own COLUMN: bpfahead at the host's default, as an administrator starts it: it knows what
@@ -379,10 +442,11 @@ calibrate() {
 # run_cell COLUMN REPEAT: of the workload in $line; adds it to the file of cells.
 run_cell() {
 	local column=$1 repeat=$2 kb=$1 warm seconds status
-	read -r warm seconds < <(times "$column")
+	read -r warm seconds < <(times "$profile" "${line%% *}" "$column")
 	[[ $column =~ ^[0-9]+$ ]] || kb=$default_kb
 	set_kb "$default_kb"
-	if [[ $column == bpfahead* ]]; then
+	# Mounted anew for it, and once more afterwards.
+	if [[ $column == bpfahead* ]] && [ ! -s "$work/calibrated.$profile.$BUILD_HASH" ]; then
 		fresh
 		calibrate || return
 	fi
@@ -397,6 +461,11 @@ run_cell() {
 	status=$?
 	[[ $column != bpfahead* ]] || stop_own "$profile.${line%% *}.$column.$repeat"
 	[ $status = 0 ] || return
+	if [[ $column == bpfahead* ]] && in_turns "$profile"; then
+		[ -n "$WARM_FIGURES" ] || return
+		printf '%s\n' "$(cell_key "$profile" "$line" "$column.lag" "$repeat" 0 "$warm")$WARM_FIGURES,$(date -u +%FT%TZ)" \
+			>>"$cells"
+	fi
 	add_cell "$(cell_key "$profile" "$line" "$column" "$repeat")"
 }
 
@@ -488,6 +557,14 @@ next_cell() { # from the queue into NEXT
 	exec {lock}>&-
 	return $status
 }
+
+# Not in the middle of a row's turns.
+if in_turns "$profile" && grep -q '^bpfahead' "$queue" && [ ! -s "$work/calibrated.$profile.$BUILD_HASH" ]; then
+	line=
+	set_kb "$default_kb"
+	fresh
+	calibrate || say 'not calibrated before the first row'
+fi
 
 fails=0
 while next_cell; do

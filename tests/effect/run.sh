@@ -20,6 +20,8 @@ usage() {
 	  REPEATS=3  BPFAHEAD_REPEATS=REPEATS  QUICK=1 (shorter)  STATIC_SECONDS=N  STATIC_WARM_SECONDS=N  BPFAHEAD_SECONDS=N
 	  DAY_SECONDS=N  LANES=N (devices at once)
 	  CONTENDER=0.8: static values that were below this share of the row's best are not repeated
+	  Of profiles that run alone (fast, network), measured in turns: ROUNDS=3  TURN_SECONDS=4  TURN_WARM_SECONDS=3
+	  TURN_LAG_SECONDS=3 (bpfahead's warm-up, which counts)  TURNS=0 (one column after the other)
 	  EFFECT_DIR=DIR (an image of 12 GB)  EFFECT_CELLS=FILE
 	  --list   print the cells that are still to be run, and stop
 	TEXT
@@ -51,7 +53,7 @@ asked() { [[ -z ${WORKLOADS-} || " $WORKLOADS " == *" $1 "* ]]; }
 # best repeat that they have is below $contender of the row's best static one. 128 KB is compared with
 # by itself, so it is.
 hopeless() {
-	awk -F, -v contender="$contender" '$5 ~ /^([0-9]+|default)$/ {
+	awk -F, -v contender="$contender" '$6 == "-" && $5 ~ /^([0-9]+|default)$/ {
 			row = $2 "," $3 "," $4 ","
 			if ($10 > best[row]) best[row] = $10
 			if ($10 > rate[row $5 ","]) rate[row $5 ","] = $10
@@ -64,17 +66,35 @@ hopeless() {
 		}' "$cells"
 }
 
-is_alone() { [[ " $alone " == *" $1 "* ]]; }
-
 # What is as fast as the machine changes with it: there, what is compared runs next to each other, and
 # otherwise a run that is ended has each cell once.
-in_order() { if is_alone "$1"; then sort -s -k 3,3; else cat; fi; }
+in_order() { if is_alone "$1" && ! in_turns "$1"; then sort -s -k 3,3; else cat; fi; }
+
+# shuffled SEED WORD...: in an order that is the same for the same seed.
+shuffled() {
+	perl -MDigest::SHA=sha1 -e 'my $seed = shift;
+		print join("\n", sort { sha1("$seed $a") cmp sha1("$seed $b") } @ARGV), "\n"' "$@"
+}
+
+# turns PROFILE: the same as todo, in turns: the rounds of a row, and in each round its columns, shuffled.
+turns() {
+	local round column line
+	while IFS= read -r line; do
+		for ((round = 1; round <= rounds; round++)); do
+			# shellcheck disable=SC2046 # columns are words
+			for column in $(shuffled "${line%% *} $round" $(columns_of "${line%% *}")); do
+				grep -qF -- "$(cell_key "$1" "$line" "$column" $round)" "$cells" || echo "$column $round $line"
+			done
+		done
+	done < <(workload_lines)
+}
 
 # todo PROFILE: "COLUMN REPEAT WORKLOAD-LINE" of each cell that is not there; repeat by repeat, or row
-# by row where a profile runs alone.
+# by row where a profile runs alone, in turns unless TURNS=0.
 todo() {
 	local repeat column line key
 	declare -A left_out
+	! in_turns "$1" || turns "$1"
 	for ((repeat = 1; repeat <= repeats; repeat++)); do
 		[ $repeat != 2 ] || while IFS= read -r key; do left_out[$key]=1; done < <(hopeless)
 		while IFS= read -r line; do
@@ -85,7 +105,7 @@ todo() {
 				key=$(cell_key "$1" "$line" "$column" "$repeat")
 				grep -qF -- "$key" "$cells" || echo "$column $repeat $line"
 			done
-		done < <(workload_lines)
+		done < <(in_turns "$1" || workload_lines)
 		for column in $columns; do
 			[[ $column == bpfahead* ]] || continue
 			line=$(day_lines | tail -n 1)

@@ -67,29 +67,96 @@ sub median {
 	return @v % 2 ? $v[@v / 2] : ($v[@v / 2 - 1] + $v[@v / 2]) / 2;
 }
 
+sub latest {
+	my ($last) = sort { $b->{time} cmp $a->{time} } @_;
+	return $last;
+}
+sub geomean {
+	my $sum = 0;
+	$sum += log($_ > 1e-6 ? $_ : 1e-6) for @_;
+	return exp($sum / @_);
+}
+
+my @figures = qw(rate iops p99_us amplification stream_mbps random_iops);
+# bpfahead's time, in seconds, of which what comes first counts: its warm-up, measured by itself in turns.
+my $own_s = 60;
 my (%cell, %used_builds, %used_times, %used_repeats, %spreads);
+my %rounds; # rounds of a row that was measured in turns: {profile}{workload}{round}{column}, rates
+
+# in_turns PROFILE NAME: takes up a row that was measured in turns with the last build; false where it was not.
+# There, static cells are of a build, too: that beside which they were measured.
+sub in_turns {
+	my ($profile, $name) = @_;
+	my $of = $lines{$profile}{$name};
+	my $last = latest(@{$of->{bpfahead} || []}) // latest(grep { $_->{build} ne '-' } @{$of->{default} || []});
+	return 0 unless $last;
+	my $build = $last->{build};
+	my ($seconds) = sort { $b <=> $a } map { $_->{seconds} } grep { $_->{build} eq $build } @{$of->{default} || []};
+	return 0 unless defined $seconds;
+
+	my (%round, %warm);
+	for my $column (grep { !/[.]lag$/ } keys %$of) {
+		for my $row (sort { $a->{time} cmp $b->{time} } @{$of->{$column}}) {
+			next unless $row->{build} eq $build && $row->{seconds} == $seconds;
+			my %got = %$row;
+			if ($column =~ /^bpfahead/) {
+				my $lag = latest(grep { $_->{build} eq $build && $_->{repeat} == $row->{repeat} && $_->{seconds} == $row->{warm_up_s} }
+					@{$of->{"$column.lag"} || []}) or next;
+				for my $key (qw(rate iops stream_mbps random_iops)) {
+					next unless $row->{$key} =~ /^[\d.]+$/ && $lag->{$key} =~ /^[\d.]+$/;
+					$got{$key} = ($lag->{seconds} * $lag->{$key} + ($own_s - $lag->{seconds}) * $row->{$key}) / $own_s;
+				}
+			}
+			$round{$row->{repeat}}{$column} = \%got;
+			$warm{$column} = $row->{warm_up_s};
+		}
+	}
+	# Compared are rounds in which each column has its turn; one that has none at all is missing.
+	my @all = grep { my $r = $_; !grep { !$round{$r}{$_} } keys %warm } keys %round;
+	return 1 unless @all;
+	for my $column (keys %warm) {
+		my @turns = map { $round{$_}{$column} } @all;
+		take($profile, $name, $column, $column =~ /^bpfahead/ ? $own_s : $seconds, @turns);
+		$used_times{$profile}{kind_of($column)}{"$warm{$column}+$seconds"}++;
+		$rounds{$profile}{$name}{$_}{$column} = $round{$_}{$column}{rate} for @all;
+	}
+	return 1;
+}
+
+sub kind_of { return $_[0] =~ /^bpfahead/ ? 'bpfahead' : 'static'; }
+
+# take PROFILE NAME COLUMN SECONDS LINE...: a cell, of its lines.
+sub take {
+	my ($profile, $name, $column, $seconds, @all) = @_;
+	my %cell_of = (repeats => scalar(@all), build => $all[0]{build}, seconds => $seconds,
+		warm => $all[0]{warm_up_s}, unit => $all[0]{unit}, kb => $all[-1]{read_ahead_kb});
+	for my $key (@figures) {
+		my @v = grep { /^[\d.]+(e-?\d+)?$/ } map { $_->{$key} } @all;
+		$cell_of{$key} = @v ? median(@v) : undef;
+	}
+	my $kind = kind_of($column);
+	$used_repeats{$profile}{$kind}{scalar(@all)}++;
+	my @v = sort { $a <=> $b } map { $_->{rate} } @all;
+	push @{$spreads{$profile}{$kind}}, ($v[-1] - $v[0]) / 2 / $cell_of{rate} if @v > 1 && $cell_of{rate} > 0;
+	$cell{$profile}{$name}{$column} = \%cell_of;
+	$used_builds{$profile}{$column}{$cell_of{build}}++;
+}
+
 for my $profile (keys %lines) {
 	for my $name (keys %{$lines{$profile}}) {
+		next if $name ne 'react' && in_turns($profile, $name);
 		for my $column (keys %{$lines{$profile}{$name}}) {
 			next if $name eq 'react'; # a line there is no repeat of another
-			my @all = @{$lines{$profile}{$name}{$column}};
-			my $build = (sort { $a->{time} cmp $b->{time} } @all)[-1]{build};
+			# What was measured in turns is compared with its turns only.
+			my @all = grep { kind_of($column) eq 'static' ? $_->{build} eq '-' : $_->{warm_up_s} == 0 }
+				@{$lines{$profile}{$name}{$column}};
+			next if !@all || $column =~ /[.]lag$/;
+			my $build = latest(@all)->{build};
 			@all = grep { $_->{build} eq $build } @all;
 			my $longest = (sort { $b <=> $a } map { $_->{seconds} } @all)[0];
 			@all = grep { $_->{seconds} == $longest } @all;
-			my %cell_of = (repeats => scalar(@all), build => $build, seconds => $longest,
-				warm => $all[0]{warm_up_s}, unit => $all[0]{unit}, kb => $all[-1]{read_ahead_kb});
-			for my $key (qw(rate iops p99_us amplification stream_mbps random_iops)) {
-				my @v = grep { /^[\d.]+$/ } map { $_->{$key} } @all;
-				$cell_of{$key} = @v ? median(@v) : undef;
-			}
-			my $kind = $column =~ /^bpfahead/ ? 'bpfahead' : 'static';
-			$used_repeats{$profile}{$kind}{scalar(@all)}++;
-			my @v = sort { $a <=> $b } map { $_->{rate} } @all;
-			push @{$spreads{$profile}{$kind}}, ($v[-1] - $v[0]) / 2 / $cell_of{rate} if @v > 1 && $cell_of{rate} > 0;
-			$cell{$profile}{$name}{$column} = \%cell_of;
-			$used_builds{$profile}{$column}{$build}++;
-			$used_times{$profile}{$column =~ /^bpfahead/ ? 'bpfahead' : 'static'}{"$cell_of{warm}+$longest"}++;
+			take($profile, $name, $column, $longest, @all);
+			$used_times{$profile}{kind_of($column)}{"$all[0]{warm_up_s}+$longest"}++;
 		}
 	}
 }
@@ -110,11 +177,6 @@ sub best_static {
 	return ($best, $at);
 }
 
-sub geomean {
-	my $sum = 0;
-	$sum += log($_ > 1e-6 ? $_ : 1e-6) for @_;
-	return exp($sum / @_);
-}
 sub number {
 	my $v = shift;
 	return 'missing' unless defined $v;
@@ -149,6 +211,9 @@ for my $profile (@profiles) {
 			100 * median(@spread), 100 * $spread[int(0.9 * $#spread)] if @spread;
 		print $out ".\n";
 	}
+	my @in_turns = keys %{$rounds{$profile} || {}};
+	print $out "In turns: ", scalar(@in_turns), " rows, a share of bpfahead's that of $own_s s, in which its warm-up is the first.\n"
+		if @in_turns;
 	for my $column (@own) {
 		my $builds = $used_builds{$profile}{$column} or next;
 		print $out "Builds of $title{$column}: ", join(', ', map { "`$_` in $builds->{$_} cells" } sort keys %$builds), ".\n";
@@ -178,6 +243,7 @@ for my $profile (@profiles) {
 	my ($single) = sort { $mean{$b} <=> $mean{$a} } grep { defined $mean{$_} } @statics, 'default';
 	print $out "\nBest single static value: ", $title{$single} // "$single KB",
 		sprintf(", %.3f.\n", $mean{$single}) if defined $single;
+	of_luck($profile);
 
 	for my $column (@own) {
 		my $which = $title{$column};
@@ -253,6 +319,44 @@ for my $profile (@profiles) {
 			'<= 4 s', @lag ? $p95 <= 4 : undef, 0);
 	}
 	picture($profile, \%shares, $single);
+}
+
+# of_luck PROFILE: what of a distance to the best static value is that the best is the luckiest of seven, too.
+# Of rows in turns: with what each round's static cells have in common taken out, the value that is best
+# in the other rounds, in the round that is left out.
+sub of_luck {
+	my $profile = shift;
+	my %shares;
+	for my $name (@workloads) {
+		my $round = $rounds{$profile}{$name} or next;
+		my @rounds = sort { $a <=> $b } keys %$round;
+		my @choice = ('default', @statics);
+		next if @rounds < 2 || grep { !($round->{$rounds[0]}{$_}) } @choice, 'again', 'bpfahead';
+		my %rate; # {column}{round}
+		for my $r (@rounds) {
+			my $pace = geomean(map { $round->{$r}{$_} } @choice);
+			$rate{$_}{$r} = $round->{$r}{$_} / $pace for keys %{$round->{$r}};
+		}
+		my $of = sub {
+			my ($column, $but) = @_;
+			return median(map { $rate{$column}{$_} } grep { !defined $but || $_ != $but } @rounds);
+		};
+		my ($best) = sort { $b <=> $a } map { $of->($_) } @choice;
+		next unless $best > 0;
+		my $chosen = median(map {
+			my $r = $_;
+			my ($first) = sort { $of->($b, $r) <=> $of->($a, $r) } @choice;
+			$rate{$first}{$r};
+		} @rounds);
+		push @{$shares{$_}}, $of->($_) / $best for qw(default again bpfahead);
+		push @{$shares{chosen}}, $chosen / $best;
+		push @{$shares{own}}, $chosen > 0 ? $of->('bpfahead') / $chosen : 1;
+	}
+	return unless %shares;
+	printf $out "\nWhat of it is luck, in %d rows of two rounds and more, with each round's speed taken out: of the best static " .
+		"value the host's default has %.3f, `default again` %.3f, the value that is best in the other rounds, in the round left " .
+		"out, %.3f, and bpfahead %.3f; of that value bpfahead has %.3f.\n", scalar(@{$shares{chosen}}),
+		map { geomean(@{$shares{$_}}) } qw(default again chosen bpfahead own);
 }
 
 # table_of PROFILE NAME...: a line per workload, with the rate of each column and its share.

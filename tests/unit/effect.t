@@ -103,6 +103,63 @@ like "$(cat "$T/effect.md")" '11 lines of the file of cells are of other kernels
 sed -i 's/,two,\([^,]*\),bpfahead,[^,]*/,two,\1,bpfahead,0123456789/' "$cells"
 is "$(WORKLOADS='two' list bpfahead)" 1 'cells of another build are run again'
 is "$(grep -laF "$TOP/" build/*.bpf.o)" '' 'and the objects, by which a build is known, are the same in any directory'
+
+# In turns: the rounds of a row, each with every column once, in an order of its own.
+export PROFILE=fast ROUNDS=2 TURN_SECONDS=4
+echo "$cells_head" >"$cells"
+turns=$(WORKLOADS='one two' tests/effect/run.sh --list)
+is "$(awk '{ print $4, $3, $2 }' <<<"$turns" | sort -u | wc -l)" 36 'in turns: two rows of two rounds of nine columns'
+is "$(awk '{ print $4, $3 }' <<<"$turns" | uniq | paste -sd ,)" 'one 1,one 2,two 1,two 2' '... row by row, round by round'
+order() { awk -v row="$1" -v round="$2" '$4 == row && $3 == round { print $2 }' <<<"$turns" | paste -sd ' '; }
+ok '... in another order each' test "$(order one 1)" != "$(order one 2)"
+is "$(WORKLOADS='one two' tests/effect/run.sh --list)" "$turns" '... and the same order when asked again'
+
+turn_s=4 turn_warm_s=1 lag_s=3
+# round NUMBER WORKLOAD RATE...: of the eight static columns, bpfahead's first three seconds and the rest.
+round() {
+	local number=$1 name=$2 column line
+	shift 2
+	line=$(WORKLOADS=$name workload_lines)
+	for column in default again 16 64 128 256 1024 4096 bpfahead.lag bpfahead; do
+		case $column in
+		*.lag) echo "$(cell_key fast "$line" $column "$number" 0 3)$1,MB/s,10,20,1.00,-,-,128,2026-01-02T00:00:00Z" ;;
+		*) echo "$(cell_key fast "$line" $column "$number")$1,MB/s,10,20,1.00,-,-,128,2026-01-02T00:00:01Z" ;;
+		esac
+		shift
+	done >>"$cells"
+}
+TURNS=0 row fast one 900 900 900 900 900 900 900 900
+TURNS=0 plant fast one bpfahead 900 # cells from before, which are longer
+sed -i "s/,bpfahead,$BUILD_HASH,/,bpfahead,0123456789,/" "$cells"
+round 1 one 100 100 50 80 120 80 80 80 40 100
+round 2 one 55 50 25 40 50 40 40 40 20 50
+tables
+# Medians: default 77.5, 128 KB 85; bpfahead's (3 * 40 + 57 * 100) / 60 = 97 and 48.5, so 72.75.
+like "$(grep '^| one ' "$T/effect.md")" '\| 77\.5 \(0\.91\) \| 75\.0 \(0\.88\) .*\*\*85\.0 \(1\.00\)\*\*.*\| 72\.8 \(0\.86\)' \
+	'medians of the rounds, the warm-up of bpfahead as the first of 60 s, and no cells of another time'
+like "$(cat "$T/effect.md")" '1\+4 in 8 cells' 'the seconds of a turn'
+# The same by another way: each round over the geomean of its seven static cells; 128 KB is best in round 1,
+# the default in round 2.
+luck=$(grep '^What of it is luck' "$T/effect.md")
+want=$(perl -e 'my @r = ([100, 50, 80, 120, 80, 80, 80, 100, 97], [55, 25, 40, 50, 40, 40, 40, 50, 48.5]);
+	for (@r) { my $p = 1; $p *= $_ for @$_[0 .. 6]; $p **= 1 / 7; $_ /= $p for @$_ }
+	my ($default, $best, $again, $own) = map { ($r[0][$_] + $r[1][$_]) / 2 } 0, 3, 7, 8;
+	my $chosen = ($r[0][0] + $r[1][3]) / 2;
+	printf "%.3f .default again. %.3f.* %.3f, and bpfahead %.3f; of that value bpfahead has %.3f",
+		map({ $_ / $best } $default, $again, $chosen, $own), $own / $chosen')
+like "$luck" "in 1 rows.* has ${want/ /,\ }" 'what of the best value is luck: another round chooses it'
+round 3 one 900 900 900 900 900 900 900 900 900 900
+sed -i '/,one,.*,4096,.*,3,1,4,/d' "$cells"
+tables
+like "$(grep '^| one ' "$T/effect.md")" '\| 77\.5 .*\| 72\.8 \(0\.86\)' 'a round in which a column is missing is not compared'
+is "$(WORKLOADS=one ROUNDS=3 TURN_WARM_SECONDS=1 list .)" 1 '... and that cell alone is run'
+sed -i '/,one,.*,bpfahead.lag,.*,2,0,3,/d' "$cells"
+tables
+like "$(grep '^| one ' "$T/effect.md")" '\| 100 (\(0.83\)) .*\| 97\.0 \(0\.81\)' 'nor one without the warm-up of bpfahead'
+is "$(grep -c '^What of it is luck' "$T/effect.md")" 0 'of one round nothing is said of luck'
+sed -i "s/,$BUILD_HASH,/,0123456789,/" "$cells"
+is "$(WORKLOADS=one TURN_WARM_SECONDS=1 list .)" 18 'beside another build the static columns have their turns again'
+
 echo other >"$T/others"
 like "$(EFFECT_CELLS=$T/others tests/effect/run.sh --list 2>&1)" 'has other columns' 'a file of other columns is refused'
 done_testing
