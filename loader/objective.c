@@ -13,6 +13,7 @@
 #define SPREAD_FLOOR (ONE / 50)  /* no device is steadier than 2 % from hop to hop */
 #define SPREAD_UNSURE (ONE / 20) /* what two or three hops do not show of it */
 #define SPREAD_SURE_FROM 3       /* degrees of freedom */
+#define UNIT_NS 100000ULL        /* what stands for a unit where a rate is per unit, not per time */
 
 bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsigned int page_kb,
 		   struct hop *hop)
@@ -186,6 +187,19 @@ static __u64 root(__u64 value)
 	return r;
 }
 
+/* What a rate is of: progress in a time, or calls for progress. */
+enum subject { PROGRESS_IN_TIME, CALLS_FOR_PROGRESS };
+
+static __u64 amount_of(const struct hop *hop, unsigned int measure, enum subject subject)
+{
+	return subject == PROGRESS_IN_TIME ? hop->amount[measure] : hop->weight[measure];
+}
+
+static __u64 span_of(const struct hop *hop, unsigned int measure, enum subject subject)
+{
+	return subject == PROGRESS_IN_TIME ? hop->span_ns : hop->amount[measure] * UNIT_NS;
+}
+
 struct side {
 	__u64 mean;  /* units a second */
 	__u64 doubt; /* bytes a second */
@@ -194,7 +208,8 @@ struct side {
 	unsigned int n;
 };
 
-static void summarise(const struct hop *hops, unsigned int n, unsigned int measure, struct side *s)
+static void summarise(const struct hop *hops, unsigned int n, unsigned int measure,
+		      enum subject subject, struct side *s)
 {
 	__u64 rate[HOPS_COMPARED_MAX], low = ~0ULL, high = 0, amount = 0, doubt = 0, span = 0;
 	unsigned int i, least = 0, most = 0;
@@ -206,7 +221,8 @@ static void summarise(const struct hop *hops, unsigned int n, unsigned int measu
 	}
 	s->n = n;
 	for (i = 0; i < n; i++) {
-		rate[i] = per_second(hops[i].amount[measure], hops[i].span_ns);
+		rate[i] = per_second(amount_of(&hops[i], measure, subject),
+				     span_of(&hops[i], measure, subject));
 		if (rate[i] < rate[least])
 			least = i;
 		if (rate[i] >= rate[most])
@@ -215,9 +231,9 @@ static void summarise(const struct hop *hops, unsigned int n, unsigned int measu
 	for (i = 0; i < n; i++) {
 		if (n >= 5 && (i == least || i == most))
 			continue;
-		amount += hops[i].amount[measure];
+		amount += amount_of(&hops[i], measure, subject);
 		doubt += hops[i].doubt;
-		span += hops[i].span_ns;
+		span += span_of(&hops[i], measure, subject);
 		s->events += hops[i].events[measure];
 		if (rate[i] < low)
 			low = rate[i];
@@ -249,8 +265,9 @@ static int permille(__u64 a, __u64 b)
 	return (int)(a < ~0ULL / PERMILLE ? a * PERMILLE / b : a / (b / PERMILLE));
 }
 
-bool objective_compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
-		       unsigned int nr_after, unsigned int measure, struct comparison *c)
+static bool compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
+		    unsigned int nr_after, unsigned int measure, enum subject subject,
+		    struct comparison *c)
 {
 	struct side b, a;
 	unsigned int freedom = 0, ratio;
@@ -259,12 +276,12 @@ bool objective_compare(const struct hop *before, unsigned int nr_before, const s
 	memset(c, 0, sizeof(*c));
 	if (!nr_before || !nr_after || measure >= NR_MEASURES)
 		return false;
-	summarise(before, nr_before, measure, &b);
-	summarise(after, nr_after, measure, &a);
+	summarise(before, nr_before, measure, subject, &b);
+	summarise(after, nr_after, measure, subject, &a);
 	/* What is claimed to be lost was there beyond doubt, and is gone whatever counts. */
 	sure = b.mean > b.doubt ? b.mean - b.doubt : 0;
 	got = a.mean > a.doubt ? a.mean - a.doubt : 0;
-	if (!b.mean || !sure)
+	if (!b.n || !a.n || !b.mean || !sure)
 		return false;
 	ratio = (unsigned int)permille(a.mean, b.mean);
 	c->loss = PERMILLE - permille(a.mean, sure);
@@ -288,4 +305,21 @@ bool objective_compare(const struct hop *before, unsigned int nr_before, const s
 	c->error = (int)(spread * PERMILLE / ONE) + (int)(PERMILLE / (b.events + 1)) +
 		   (int)(PERMILLE / (a.events + 1));
 	return true;
+}
+
+bool objective_compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
+		       unsigned int nr_after, unsigned int measure, struct comparison *c)
+{
+	return compare(before, nr_before, after, nr_after, measure, PROGRESS_IN_TIME, c);
+}
+
+bool objective_compare_effort(const struct hop *before, unsigned int nr_before,
+			      const struct hop *after, unsigned int nr_after, unsigned int measure,
+			      struct comparison *c)
+{
+	if (measure != PROGRESS_AROUNDS && measure != PROGRESS_PLACES) {
+		memset(c, 0, sizeof(*c));
+		return false;
+	}
+	return compare(before, nr_before, after, nr_after, measure, CALLS_FOR_PROGRESS, c);
 }

@@ -84,4 +84,13 @@ struct comparison {
 bool objective_compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
 		       unsigned int nr_after, unsigned int measure, struct comparison *c);
 
+/*
+ * objective_compare_effort - calls for each place, after and before: `gain` is how many more
+ * A place that takes more of them has its objects cut, into reads that each wait for the one
+ * before. Only of PROGRESS_AROUNDS and PROGRESS_PLACES; false of another measure, too.
+ */
+bool objective_compare_effort(const struct hop *before, unsigned int nr_before,
+			      const struct hop *after, unsigned int nr_after, unsigned int measure,
+			      struct comparison *c);
+
 #endif

@@ -488,8 +488,10 @@ static void tell_trial(struct steer *s, struct steer_bdi *b, const struct trim_f
 	const char *measure = progress_name(objective_of(f->class_id));
 	int percent = (f->change.gain >= 0 ? f->change.gain : -f->change.loss) / 10;
 	enum history_what what = HISTORY_UNTRIMMED;
-	char text[64];
+	char text[64], calls[32] = "";
 
+	if (f->more_calls)
+		snprintf(calls, sizeof(calls), ", %+d %% calls for each", f->more_calls / 10);
 	switch (f->verdict) {
 	case TRIM_TRY:
 		what = HISTORY_TRIED;
@@ -510,10 +512,10 @@ static void tell_trial(struct steer *s, struct steer_bdi *b, const struct trim_f
 			     f->to_kb, class, f->from_kb, f->from_kb);
 		else
 			news(s, b, false,
-			     "%u KB for %s in place of %u: %+d %% (+- %d) %s: %u KB "
+			     "%u KB for %s in place of %u: %+d %% (+- %d) %s%s: %u KB "
 			     "again",
 			     f->to_kb, class, f->from_kb, percent, f->change.error / 10, measure,
-			     f->from_kb);
+			     calls, f->from_kb);
 	}
 	snprintf(text, sizeof(text), "%+d %% %s", percent, measure);
 	history_note(s->history, b->bdi_id, b->name, what, f->class_id, f->from_kb, f->to_kb,

@@ -19,6 +19,7 @@
 #define GAIN_PAYS 30
 #define LOSS_OTHERS 30  /* what nobody else may lose */
 #define LOSS_CHEAPER 20 /* at this and a tenth less read from the device, less is better */
+#define MORE_CALLS 25   /* for each place: fewer cut no objects */
 #define AGAIN_NS (3600 * SECOND)
 #define AGAIN_MAX 5 /* doublings */
 #define SELDOM 10
@@ -155,6 +156,32 @@ static void remember(struct trim_bdi *b, enum trim_result result, __u64 now)
 		c->until_ns[rung] = now + PEEK_NS;
 }
 
+/*
+ * As many places, but more calls for each, in 1/1000; 0 if that cannot be told. A smaller value
+ * cuts objects then, whose parts wait for one another. Such a part counts as a place of its own
+ * where its reader woke on another CPU, so that the places by themselves may not show it.
+ */
+static int more_calls(const struct trim_bdi *b)
+{
+	struct comparison calls;
+
+	if (b->to_kb > b->from_kb ||
+	    !objective_compare_effort(b->before, b->nr_before, b->trial, b->nr_trial,
+				      objective_of(b->class_id), &calls))
+		return 0;
+	return calls.gain > MORE_CALLS && calls.gain > 3 * calls.error ? calls.gain : 0;
+}
+
+/* Are there surely no more calls for each place? */
+static bool no_more_calls(const struct trim_bdi *b)
+{
+	struct comparison calls;
+
+	return !objective_compare_effort(b->before, b->nr_before, b->trial, b->nr_trial,
+					 objective_of(b->class_id), &calls) ||
+	       calls.gain + calls.error < MORE_CALLS;
+}
+
 static void conclude(struct trim *t, struct trim_bdi *b, enum trim_verdict verdict,
 		     enum trim_result result, __u64 now, struct trim_finding *f)
 {
@@ -170,6 +197,7 @@ static void conclude(struct trim *t, struct trim_bdi *b, enum trim_verdict verdi
 	f->rate_before = objective_rate(b->before, b->nr_before, own);
 	f->rate_after = objective_rate(b->trial, b->nr_trial, own);
 	objective_compare(b->before, b->nr_before, b->trial, b->nr_trial, own, &f->change);
+	f->more_calls = more_calls(b);
 	t->verdicts[verdict]++;
 	remember(b, result, now);
 	b->charge = result == RUNG_WORSE || result == RUNG_ABORTED;
@@ -221,10 +249,12 @@ static enum trim_result judge(const struct trim_bdi *b)
 		return RUNG_UNKNOWN;
 	if (mine.loss > LOSS_WORSE)
 		return RUNG_WORSE; /* if not beyond doubt: it is not worth staying for */
+	if (mine.gain <= GAIN_PAYS && more_calls(b))
+		return RUNG_WORSE;
 	before = objective_cost(b->before, b->nr_before, own);
 	after = objective_cost(b->trial, b->nr_trial, own);
 	/* Readers who ask for only so much get it at either: then for less of the device's time. */
-	if (others_fine && mine.loss < LOSS_CHEAPER && after * 10 < before * 9)
+	if (others_fine && mine.loss < LOSS_CHEAPER && no_more_calls(b) && after * 10 < before * 9)
 		return RUNG_BETTER;
 	/* Better by more than it takes, but for the noise: again soon. */
 	return others_fine && mine.gain > GAIN_PAYS ? RUNG_UNCLEAR : RUNG_EQUAL;

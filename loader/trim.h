@@ -42,6 +42,7 @@ struct trim_finding {
 	bool hides;    /* KEEP: at kb the class is taken for the other of its pair */
 	unsigned int from_kb, to_kb;
 	struct comparison change; /* of the class's own measure */
+	int more_calls;           /* for each place, 1/1000: objects are cut; 0 if they are not */
 	__u64 rate_before, rate_after;
 };
 

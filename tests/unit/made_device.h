@@ -27,11 +27,21 @@ struct reader {
 
 #define READERS_MAX 2
 
+/* What objects of 4 KB by mmap are like beyond their size; zeros: a page each, never read again. */
+struct made_pages {
+	double crosses; /* share that begins in one page and ends in the next */
+	double moves;   /* share of waits after which the reader is on another CPU, where the totals
+			   take what it reads next for a new place */
+	double cached;  /* share of accesses that take no read with one page each */
+	double markers; /* windows for each read-around of more than a page, from its marker on */
+};
+
 struct made_device {
 	double iops, kb_per_s, latency_s;
 	double noise; /* standard deviation from hop to hop */
 	unsigned int nr_readers;
 	struct reader reader[READERS_MAX];
+	struct made_pages pages;
 	__u64 seed;
 	__u64 time_ns;
 	double total[COUNTERS_MAX];
@@ -42,7 +52,7 @@ double made_random(__u64 *seed);
 /* Between two bounds, evenly by logarithm. */
 double made_between(__u64 *seed, double low, double high);
 
-/* Units a second of each reader at this readahead, without noise. */
+/* Units a second of each reader at this readahead, those from the cache included, without noise. */
 void made_rates(const struct made_device *d, unsigned int ra_kb, double rates[READERS_MAX]);
 
 /* Lets the device work for a while; adds to time and totals. */

@@ -330,6 +330,41 @@ static void bad_samples(void **state)
 	assert_int_equal(f.verdict, GUARD_NOTHING);
 }
 
+/* Calls for each place, whatever the rate of places: nothing before, nothing after, and a rise. */
+static void effort(void **state)
+{
+	struct hop before[4], after[8];
+	struct comparison c;
+	unsigned int i;
+
+	(void)state;
+	memset(before, 0, sizeof(before));
+	memset(after, 0, sizeof(after));
+	assert_false(objective_compare_effort(before, 4, after, 8, PROGRESS_AROUNDS, &c));
+	for (i = 0; i < 4; i++) {
+		before[i].span_ns = HOP_NS;
+		before[i].amount[PROGRESS_AROUNDS] = before[i].events[PROGRESS_AROUNDS] = 1000 + i;
+		before[i].weight[PROGRESS_AROUNDS] = 1200 + i;
+	}
+	assert_false(objective_compare_effort(before, 0, after, 8, PROGRESS_AROUNDS, &c));
+	/* No place at all afterwards is no effort for any. */
+	assert_true(objective_compare_effort(before, 4, after, 8, PROGRESS_AROUNDS, &c));
+	assert_true(c.gain < 0);
+	for (i = 0; i < 8; i++) {
+		after[i].span_ns = HOP_NS;
+		after[i].amount[PROGRESS_AROUNDS] = after[i].events[PROGRESS_AROUNDS] =
+			10 * (100 + i);
+		after[i].weight[PROGRESS_AROUNDS] = 18 * (100 + i);
+	}
+	assert_true(objective_compare_effort(before, 4, after, 8, PROGRESS_AROUNDS, &c));
+	assert_in_range(c.gain, 495, 505); /* 1.2 to 1.8 */
+	assert_in_range(c.error, 1, 30);
+	for (i = 0; i < NR_MEASURES; i++) {
+		if (i != PROGRESS_AROUNDS)
+			assert_false(objective_compare_effort(before, 4, after, 8, i, &c));
+	}
+}
+
 /* --- by the thousand ------------------------------------------------------------------------- */
 
 static const unsigned int ladder[] = {4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
@@ -436,6 +471,7 @@ int main(void)
 		cmocka_unit_test(a_loss_that_comes_late),
 		cmocka_unit_test(no_before_no_verdict),
 		cmocka_unit_test(bad_samples),
+		cmocka_unit_test(effort),
 		cmocka_unit_test(any_change_on_any_device),
 	};
 
