@@ -3,8 +3,9 @@
 # The probe on throttled devices that it is told to have watched for a day: it tries values, within
 # its bound, and not before. FULL=1, on a machine with nothing else to do, since what it finds hangs
 # on rates: a stream on hdd finds the device's knee; objects of 16 KB on cloud find the value that
-# hides their class, and nobody takes turns; single pages in their place are told. What was found is
-# there for the next process, and goes with the switch.
+# hides their class, and nobody takes turns; single pages in their place are told; a hot set in little
+# memory finds a page at a time, and objects of 4 KB that lie across two pages do not. What was found
+# is there for the next process, and goes with the switch.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need jq dd
@@ -106,5 +107,53 @@ nap 1
 ok 'single pages in their place are told' read_until 400 pages kb_is 16
 diag "$(cut -d' ' -f1-16 "$T/run.log" | tail -12)"
 stop_reading
+stop_run TERM
+
+# --- a page at a time: on cloud, where reads are the limit --------------------------------------
+
+# A day's budget, and nothing learned; the row says 16 KB.
+begin_at_16() {
+	echo "device = fs-uuid:$(blkid -s UUID -o value "$LOOP") 86400000 0 0 0 0 0 0" >"$BPFAHEAD_STATE_DIR/learned.ini"
+	start_run
+	probe_on
+	"$BPFAHEAD" config policy.objects=16 policy.pages=16 >/dev/null || die 'config'
+}
+outcome() { grep -E ': 4 KB for (objects|pages) in place of 16: ' "$T/run.log" | tail -1; }
+tried_4() { [ -n "$(outcome)" ]; }
+
+begin_at_16
+ok 'objects of 4 KB across two pages: 4 KB is tried' read_until 120 across tried_4
+nap 3
+like "$(outcome)" ': 16 KB again$' 'cuts them, and is not kept'
+is "$(read_kb)" 16 'but 16 KB is'
+diag "$(cut -d' ' -f1-16 "$T/run.log")"
+stop_reading
+stop_run TERM
+
+command -v fio >/dev/null || die 'fio is missing: tests/deps.sh test'
+memory=/sys/fs/cgroup/memory/bpfahead-test-$$
+[ ! -f "$CGROUP/io.max" ] || memory=$CGROUP
+if [ "$memory" != "$CGROUP" ]; then
+	mkdir "$memory" || die "mkdir $memory"
+	cgroups+=("$memory")
+fi
+limit=$memory/memory.max
+[ -f "$limit" ] || limit=$memory/memory.limit_in_bytes
+echo 256M >"$limit" || die "$limit"
+begin_at_16
+forget "$MNT/data"
+# shellcheck disable=SC2016 # for the inner shell
+bash -c 'echo $$ >"$0/cgroup.procs" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"' "$CGROUP" "$memory" \
+	fio --name=1 --ioengine=mmap --rw=randread --bs=4k --filename="$MNT/data" --size=2g --thread \
+	--random_distribution=zoned:90/10:10/90 --time_based --runtime=600 --fadvise_hint=0 \
+	--invalidate=0 --norandommap --randrepeat=0 --readonly >"$T/fio.log" 2>&1 &
+LOAD_PID=$!
+pids+=("$LOAD_PID")
+ok 'a hot set in little memory: 4 KB is tried' wait_for 120 tried_4
+nap 3
+like "$(outcome)" ': kept$' 'pays, and is kept'
+is "$(read_kb)" 4 'and stays'
+diag "$(cut -d' ' -f1-16 "$T/run.log")"
+stop_load
 stop_run TERM
 done_testing

@@ -2,16 +2,20 @@
 /*
  * reader KIND FILE SECONDS [RATE] - read FILE and tell what was got done in each second
  *
- * KIND: pages, objects (16 KB): touched by mmap at random places; stream: read(2) of 4 KB in order,
- * 16 MB from each of random places; random: read(2) of 4 KB at random places. RATE: units a second
- * at most (a stream's unit is 4 KB). Every 300 ms the file is opened anew, by a stream told
+ * KIND: pages, objects (16 KB), across (4 KB, of which six in ten lie across two pages; the second
+ * is touched first, but for one in twelve, and the other from another CPU in 85 of 100 cases, as
+ * after a wait on a busy machine): touched by mmap at random places; stream: read(2) of 4 KB in
+ * order, 16 MB from each of random places; random: read(2) of 4 KB at random places. RATE: units a
+ * second at most (a stream's unit is 4 KB). Every 300 ms the file is opened anew, by a stream told
  * POSIX_FADV_NORMAL, so that readahead is the device's of now; and what was read leaves the page
  * cache. SIGUSR1 divides RATE by three. Prints a line per second: milliseconds since the start,
  * units a second; at the end "total UNITS MILLISECONDS".
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,10 +86,23 @@ static int open_anew(struct file *f, char kind)
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC);
 	if (f->fd < 0)
 		return failed(f->path);
-	if (kind != 'p' && kind != 'o')
+	if (!strchr("poa", kind))
 		return 0;
 	f->map = mmap(NULL, f->bytes, PROT_READ, MAP_SHARED, f->fd, 0);
 	return f->map == MAP_FAILED ? failed("mmap") : 0;
+}
+
+static void go_to_next_cpu(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int cpu = sched_getcpu();
+	cpu_set_t one;
+
+	if (cpu < 0 || cpus < 2)
+		return;
+	CPU_ZERO(&one);
+	CPU_SET((unsigned int)((cpu + 1) % cpus), &one);
+	sched_setaffinity(0, sizeof(one), &one);
 }
 
 /* One unit of work: 0, or 1 after a line. */
@@ -95,8 +112,9 @@ static int work(struct file *f, char kind)
 	uint64_t pages = f->bytes / PAGE, at;
 	char page[PAGE];
 	unsigned int i;
+	bool backwards;
 
-	if (!f->map && (kind == 'p' || kind == 'o'))
+	if (!f->map && strchr("poa", kind))
 		return 1;
 	switch (kind) {
 	case 'p':
@@ -106,6 +124,16 @@ static int work(struct file *f, char kind)
 		at = any(pages / OBJECT_PAGES) * OBJECT_PAGES * PAGE;
 		for (i = 0; i < OBJECT_PAGES; i++)
 			(void)f->map[at + i * PAGE];
+		return 0;
+	case 'a':
+		at = any(pages - 1) * PAGE;
+		backwards = any(12) > 0;
+		(void)f->map[backwards ? at + PAGE : at];
+		if (any(100) < 60) {
+			if (any(100) < 85)
+				go_to_next_cpu();
+			(void)f->map[backwards ? at : at + PAGE];
+		}
 		return 0;
 	case 's':
 		if (next % PIECE_PAGES == 0) {
@@ -130,8 +158,9 @@ int main(int argc, char **argv)
 	struct stat st;
 	char kind;
 
-	if (argc < 4 || !strchr("posr", argv[1][0])) {
-		fputs("usage: reader pages|objects|stream|random FILE SECONDS [RATE]\n", stderr);
+	if (argc < 4 || !strchr("posra", argv[1][0])) {
+		fputs("usage: reader pages|objects|across|stream|random FILE SECONDS [RATE]\n",
+		      stderr);
 		return 2;
 	}
 	kind = argv[1][0];
