@@ -270,7 +270,7 @@ if "$TOP/build/tests/slow-disk" 2>/dev/null || [ $? = 2 ] && [ -c /dev/fuse ]; t
 	mounts+=("$T/slow")
 	attach_loop "$T/slow/disk"
 	make_fs "$LOOP" ext4
-	"$BPFAHEAD" calibrate "$MNT" --dry-run --seconds 20 --bytes 96M --json >"$T/out" 2>"$T/err"
+	"$BPFAHEAD" calibrate "$MNT" --dry-run --seconds 25 --bytes 96M --json >"$T/out" 2>"$T/err"
 	is $? 0 'latency: status 0' || diag "$(<"$T/err")"
 	is "$(jq '[.patterns[] | {(.name): ([.values[].bytes_per_s // 0] | max / 4096)}] | add |
 		.pages < 50 and ."pages-queued" > 4 * .pages' "$T/out")" true \
