@@ -412,8 +412,9 @@ static __always_inline bool confirmed(struct bdi_state *st, const struct scratch
 }
 
 /*
- * A row of zeros of the device's own: who put it there reads in its own interest (bpfahead calibrate),
- * and what its reads are taken for must not be in force for the next reader once the row is gone.
+ * A row of zeros of the device's own: who put it there reads in its own interest (bpfahead
+ * calibrate), and what its reads are taken for must not be in force for the next reader once the
+ * row is gone.
  */
 static __always_inline bool left_alone(const struct bdi_state *st)
 {

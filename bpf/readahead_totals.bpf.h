@@ -10,11 +10,11 @@
 #include "core.bpf.h"
 
 /*
- * Two that read one file in order are soon in step, since each finds in the cache what the other has
- * read. The last position is where a request begins, so a miss inside it, behind what the other's
- * windows hold, follows neither that nor a window of this reader's own. Both are near, though: one
- * who jumps has no window there. Requests are seldom larger than the first; the second is what some
- * windows of the other's take.
+ * Two that read one file in order are soon in step, since each finds in the cache what the other
+ * has read. The last position is where a request begins, so a miss inside it, behind what the
+ * other's windows hold, follows neither that nor a window of this reader's own. Both are near,
+ * though: one who jumps has no window there. Requests are seldom larger than the first; the second
+ * is what some windows of the other's take.
  */
 #define NEAR_LAST (128 / PAGE_KB)
 #define NEAR_WINDOW (1024 / PAGE_KB)
