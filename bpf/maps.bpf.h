@@ -40,7 +40,7 @@ struct part {
 
 #define AROUND_TASKS 64 /* a power of two */
 
-/* One CPU's working memory: a hop end's, and where tasks last read around a fault. */
+/* One CPU's working memory of a hop end. */
 struct scratch {
 	__u64 busy; /* programs can be preempted: one hop end at a time on a CPU */
 	struct hop_input in;
@@ -51,7 +51,6 @@ struct scratch {
 	__u32 fresh;   /* calls since the last boundary: without one nothing is confirmed */
 	__u32 sources; /* that the model needs; without a model, those that have spoken */
 	__u32 pad;
-	__u64 around[AROUND_TASKS]; /* of the tasks whose pid falls here: pid << 32 | place */
 	struct mlp_scratch mlp;
 	struct model model;
 };
@@ -62,6 +61,11 @@ struct allocator {
 	__u64 full_jiffy;    /* no slot was free then: not looked for again in it */
 	__u64 told_ns;       /* when the helper was last told that the table is full */
 	__u64 file_event_ns; /* last event of a file */
+	/*
+	 * Where tasks last read around a fault: pid << 32 | place, of those whose pid falls here.
+	 * One for all CPUs, since a task that waited for its read wakes on any of them.
+	 */
+	__u64 around[AROUND_TASKS];
 };
 
 /* dev_t of disks and partitions -> bdi id, for reads of raw devices through the page cache. */

@@ -112,15 +112,15 @@ static __always_inline void account_async(struct inode *inode, __u64 req_count)
 }
 
 /*
- * Does this task read around a fault in another place than the last time on this CPU, 4 MiB or more
- * away (with pages of 4 KB)? Such places per second are what a random reader of a mapping gets done
+ * Does this task read around a fault in another place than the last time, 4 MiB or more away (with
+ * pages of 4 KB)? Such places per second are what a random reader of a mapping gets done
  * whatever the readahead is; read-arounds per second are not, because one object takes fewer of
  * them the more each reads.
  */
 static __always_inline bool around_starts(__u64 index)
 {
 	__u32 pid = bpf_get_current_pid_tgid(), place = index >> 10, zero = 0;
-	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct allocator *s = bpf_map_lookup_elem(&allocator, &zero);
 	__u64 *last;
 	__u32 away;
 	bool same;

@@ -262,14 +262,16 @@ static void held_originals_stay(void **state)
 /* More bdis than slots: within a jiffy the second is turned away without the lock. */
 static void refusal_takes_no_lock(void **state)
 {
-	struct allocator {
-		__u64 lock, rest[3];
+	struct allocator { /* the lock, and room for what else there is */
+		__u64 lock, rest[127];
 	} alloc;
 	int allocator = map_fd(made_up.object, "allocator"), tries;
 	__u32 zero = 0;
 	__u64 id;
 
 	(void)state;
+	assert_true(bpf_map__value_size(bpf_object__find_map_by_name(
+			    made_up.object, "allocator")) <= sizeof(alloc));
 	for (id = FIRST_ID; id < FIRST_ID + BDI_SLOTS; id++)
 		hold_original(id);
 	/* A jiffy may end in between. */
