@@ -157,9 +157,9 @@ static void remember(struct trim_bdi *b, enum trim_result result, __u64 now)
 }
 
 /*
- * As many places, but more calls for each, in 1/1000; 0 if that cannot be told. A smaller value cuts
- * objects then, whose parts wait for one another. Such a part counts as a place of its own where
- * another thread reads it, so that the places by themselves may not show it.
+ * As many places, but more calls for each, in 1/1000; 0 if that cannot be told. A smaller value
+ * cuts objects then, whose parts wait for one another. Such a part counts as a place of its own
+ * where another thread reads it, so that the places by themselves may not show it.
  */
 static int more_calls(const struct trim_bdi *b)
 {
