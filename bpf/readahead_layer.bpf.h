@@ -128,7 +128,7 @@ static __always_inline bool around_starts(__u64 index)
 	if (!s)
 		return false;
 	/* Neighbours are 64 bytes apart: tasks that fault at once do not share a cache line. */
-	last = &s->around[(pid << 3 | (pid >> 3 & 7)) & (AROUND_TASKS - 1)];
+	last = &s->around[(pid * 8 + pid / 8) & (AROUND_TASKS - 1)];
 	away = place - (__u32)*last + 1;
 	same = *last >> 32 == pid && away <= 2;
 	*last = (__u64)pid << 32 | place;
