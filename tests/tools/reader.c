@@ -114,7 +114,7 @@ static int work(struct file *f, char kind)
 	unsigned int i;
 	bool backwards;
 
-	if (!f->map && strchr("poa", kind))
+	if (!f->map && (kind == 'p' || kind == 'o' || kind == 'a'))
 		return 1;
 	switch (kind) {
 	case 'p':
