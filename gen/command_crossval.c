@@ -659,6 +659,7 @@ static int validate(const struct crossval_arguments *arguments, struct dataset *
 				"--metadata FILE");
 	if (ret)
 		return ret;
+	merge_classes(d, &arguments->training);
 	return arguments->draw ? validate_by_draws(arguments, d, why) :
 				 cross_validate(arguments, d, m, why);
 }

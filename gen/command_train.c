@@ -35,6 +35,7 @@ enum option_key {
 	KEY_KEEP_FLOAT,
 	KEY_SPLIT,
 	KEY_CURVE,
+	KEY_MERGE,
 };
 
 static const struct argp_option training_options[] = {
@@ -51,6 +52,8 @@ static const struct argp_option training_options[] = {
 	{"weight-decay", KEY_DECAY, "X", 0, "decoupled weight decay (default 0)", 0},
 	{"validation", KEY_VALIDATION, "X", 0,
 	 "share of each class's runs that decide when to stop (default 0.2); 0: run all epochs", 0},
+	{"merge", KEY_MERGE, "CLASS:INTO,...", 0,
+	 "take windows of a class for another's: no output tells the two apart", 0},
 	{"linear", KEY_LINEAR, NULL, 0,
 	 "no logarithms: every input as mean and deviation of the plain number", 0},
 	{0},
@@ -80,6 +83,38 @@ static void features_argument(struct argp_state *state, char *text, struct train
 		argp_error(state, "%s", why.text);
 	options->nr_features = named.nr_features;
 	memcpy(options->features, named.feature, sizeof(options->features));
+}
+
+static int class_argument(struct argp_state *state, const char *name)
+{
+	int class_id = class_from_name(name);
+
+	if (class_id < 0)
+		argp_error(state, "unknown class %s", name);
+	return class_id;
+}
+
+static void merge_argument(struct argp_state *state, char *text,
+			   struct training_arguments *arguments)
+{
+	char *rest = text, *item, *into;
+	int class_id;
+
+	while ((item = strsep(&rest, ","))) {
+		into = item;
+		class_id = class_argument(state, strsep(&into, ":"));
+		if (!into) {
+			argp_error(state, "%s: not CLASS:INTO", item);
+			return;
+		}
+		arguments->merge_into[class_id] = class_argument(state, into);
+	}
+	for (class_id = 0; class_id < CLASSES_MAX; class_id++) {
+		uint8_t merged = arguments->merge_into[class_id];
+
+		if (arguments->merge_into[merged] != merged)
+			argp_error(state, "%s is merged itself", class_name(merged));
+	}
 }
 
 static error_t training_parse(int key, char *arg, struct argp_state *state)
@@ -118,6 +153,9 @@ static error_t training_parse(int key, char *arg, struct argp_state *state)
 	case KEY_LINEAR:
 		options->linear = true;
 		return 0;
+	case KEY_MERGE:
+		merge_argument(state, arg, arguments);
+		return 0;
 	case KEY_VALIDATION:
 		arguments->validation = fraction_argument(state, arg, 1.0);
 		arguments->validation_given = true;
@@ -132,9 +170,21 @@ const struct argp training_argp = {.options = training_options, .parser = traini
 
 void training_arguments_init(struct training_arguments *arguments)
 {
+	unsigned int i;
+
 	memset(arguments, 0, sizeof(*arguments));
 	arguments->options = train_defaults;
 	arguments->validation = 0.2;
+	for (i = 0; i < CLASSES_MAX; i++)
+		arguments->merge_into[i] = i;
+}
+
+void merge_classes(struct dataset *d, const struct training_arguments *arguments)
+{
+	size_t i;
+
+	for (i = 0; i < d->nr_rows; i++)
+		d->rows[i].label = arguments->merge_into[d->rows[i].label];
 }
 
 uint32_t features_needed(const struct train_options *options)
@@ -299,6 +349,7 @@ static int train_model(const struct train_arguments *arguments, struct dataset *
 	ret = read_files(d, arguments->paths, arguments->nr_paths, features_needed(&options), why);
 	if (ret)
 		return ret;
+	merge_classes(d, &arguments->training);
 	parts = calloc(d->nr_rows, 1);
 	rng_seed(&rng, options.seed);
 	if (!parts)

@@ -30,10 +30,14 @@ struct training_arguments {
 	struct train_options options;
 	double validation; /* share of the runs of each class */
 	bool validation_given;
+	uint8_t merge_into[CLASSES_MAX]; /* class id -> the one it is taken for, mostly itself */
 };
 
 extern const struct argp training_argp;
 void training_arguments_init(struct training_arguments *arguments);
+
+/* Labels the windows of merged classes anew; after reading, before anything counts classes. */
+void merge_classes(struct dataset *d, const struct training_arguments *arguments);
 
 /* Features that the inputs are made of: bit n: feature n. */
 uint32_t features_needed(const struct train_options *options);

@@ -73,6 +73,10 @@ like "$("$BPFAHEAD_GEN" crossval all.csv.gz --folds 3)" 'held out: 270 windows' 
 ok 'another shape' "$BPFAHEAD_GEN" train "${good[@]}" -o shape.bin --hidden 8 \
 	--features async_share,fill_ratio >/dev/null
 like "$("$BPFAHEAD_GEN" info shape.bin)" 'shape: 2-8-3' 'has that shape'
+"$BPFAHEAD_GEN" train "${good[@]}" -o merged.bin --merge mixed:random --epochs 3 >out
+like "$("$BPFAHEAD_GEN" info merged.bin)" "shape: $inputs-32-16-2" 'merged classes have one output'
+is "$("$BPFAHEAD_GEN" crossval all.csv.gz --folds 3 --merge mixed:random --epochs 3 --json | jq -c '.held_out.confusion | keys')" \
+	'["random","sequential"]' 'and one row of the confusion matrix'
 
 ok 'train --curve' "$BPFAHEAD_GEN" train "${good[@]}" -o 'a<b>&c.bin' --curve curve.svg --epochs 30 --patience 4 >out
 ok 'the learning curve is well-formed' xmllint --noout curve.svg
@@ -171,6 +175,8 @@ for arguments in '' 'frobnicate' 'train' 'train p.mixed.1.csv' 'train -o x.bin' 
 	'dataset p.mixed.1.csv' 'info' 'train p.mixed.1.csv -o x.bin --hidden 33' \
 	'train p.mixed.1.csv -o x.bin --hidden 8,8,8' 'train p.mixed.1.csv -o x.bin --seed x' \
 	'train p.mixed.1.csv -o x.bin --features async_share,nonsense' \
+	'train p.mixed.1.csv -o x.bin --merge mixed' 'train p.mixed.1.csv -o x.bin --merge mixed:nonsense' \
+	'train p.mixed.1.csv -o x.bin --merge mixed:random,random:sequential' \
 	'train p.mixed.1.csv -o x.bin --dropout 1'; do
 	read -r -a words <<<"$arguments"
 	"$BPFAHEAD_GEN" "${words[@]}" >out 2>err
