@@ -199,6 +199,20 @@ make_loop() {
 	attach_loop "$file"
 }
 
+slow_disk=$TOP/build/tests/slow-disk
+# no_slow_disk: why the disk with latency (tests/effect/slow-disk.c) does not run here; else fails, and
+# says nothing.
+no_slow_disk() {
+	if [ ! -x "$slow_disk" ]; then
+		echo 'not built: no libfuse3-dev'
+	elif [ ! -c /dev/fuse ]; then
+		echo 'no FUSE in this kernel'
+	else
+		"$slow_disk" 2>/dev/null # its usage, if all of it is here
+		[ $? != 2 ] && echo 'no libfuse3 here'
+	fi
+}
+
 # attach_loop FILE [OPTION...]: of losetup.
 attach_loop() {
 	local file=$1

@@ -263,10 +263,12 @@ done
 # --- a disk with latency: as many reads as are asked for at once ------------------------------------------
 
 # 20 ms, which no busy machine adds: one reader has 50 reads a second at most, 32 under way 1,600.
-if "$TOP/build/tests/slow-disk" 2>/dev/null || [ $? = 2 ] && [ -c /dev/fuse ]; then
+if reason=$(no_slow_disk); then
+	skip 'latency' "$reason"
+else
 	mkdir "$T/slow"
 	truncate -s 1G "$T/slow.image"
-	"$TOP/build/tests/slow-disk" "$T/slow.image" "$T/slow" 20000 100000000 || die 'slow-disk'
+	"$slow_disk" "$T/slow.image" "$T/slow" 20000 100000000 || die 'slow-disk'
 	mounts+=("$T/slow")
 	attach_loop "$T/slow/disk"
 	make_fs "$LOOP" ext4
@@ -276,7 +278,5 @@ if "$TOP/build/tests/slow-disk" 2>/dev/null || [ $? = 2 ] && [ -c /dev/fuse ]; t
 		.pages < 50 and ."pages-queued" > 4 * .pages' "$T/out")" true \
 		'latency: one reader does not tell how many reads there are' || diag "$(jq -c '.patterns[2, 3]' "$T/out")"
 	umount "$MNT"
-else
-	skip 'latency' 'no slow-disk here'
 fi
 done_testing

@@ -41,7 +41,7 @@ lane_processes() { pgrep -f -- "$T/work/bpfahead-test|--db=$T/work|--report_file
 in_second_phase() { [ -s "$EFFECT_CELLS" ] && lane_processes && [ -s "$(echo "$T"/work/bpfahead-test.*/progress)" ]; }
 in_lane() { compgen -G "/sys/fs/cgroup/*/bpfahead-*-$lane"; }
 no_lane_process() { ! lane_processes && [ ! -d "/proc/$own" ]; }
-no_slow_disk() { ! pgrep -f "^$slow_disk $T/disk-0 " && ! grep -F "$T/work" /proc/mounts; }
+slow_disk_gone() { ! pgrep -f "^$slow_disk $T/disk-0 " && ! grep -F "$T/work" /proc/mounts; }
 no_directory() { ! compgen -G "$T/work/bpfahead-test*"; }
 
 # ended PROFILE: such a lane, ended.
@@ -67,18 +67,17 @@ ended() {
 	is $? 130 "$profile: the lane was ended"
 	ok "$profile: no process of it is left" quietly wait_for 5 no_lane_process
 	[ "$profile" != network ] ||
-		ok "$profile: no slow disk" no_slow_disk
+		ok "$profile: no slow disk" slow_disk_gone
 	is "$(losetup -j "$T/disk-0")" '' "$profile: no loop device"
 	ok "$profile: no control group" eval '! in_lane'
 	ok "$profile: no directory" no_directory
 }
 
-slow_disk=$TOP/build/tests/slow-disk
 ended cloud
-if [ -x "$slow_disk" ] && [ -c /dev/fuse ]; then
-	ended network
+if reason=$(no_slow_disk); then
+	skip network "$reason"
 else
-	skip network 'no libfuse3-dev, or no FUSE in this kernel'
+	ended network
 fi
 
 # In turns, a cell has what fio's jobs read in its seconds, and bpfahead's warm-up is a line of its own.

@@ -4,11 +4,7 @@
 # keeps to its bandwidth, has the image's bytes, and goes with its last user.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-slow_disk=$TOP/build/tests/slow-disk
-[ -x "$slow_disk" ] || skip_all 'not built: no libfuse3-dev'
-[ -c /dev/fuse ] || skip_all 'no FUSE in this kernel'
-"$slow_disk" 2>/dev/null
-[ $? = 2 ] || skip_all 'no libfuse3 here'
+! reason=$(no_slow_disk) || skip_all "$reason"
 need fio
 
 image=$T/image dir=$T/dir

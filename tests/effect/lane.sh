@@ -25,7 +25,7 @@ options=()
 read -r bytes iops _ latency_us rate <<<"${limits[$profile]}"
 if [ -n "$latency_us" ]; then
 	mkdir "$T/disk"
-	"$TOP/build/tests/slow-disk" "$image" "$T/disk" "$latency_us" "$rate" || die "no slow disk of $image"
+	"$slow_disk" "$image" "$T/disk" "$latency_us" "$rate" || die "no slow disk of $image"
 	mounts+=("$T/disk") # its process goes with the last user, which is the loop device
 	image=$T/disk/disk
 fi
@@ -103,9 +103,10 @@ start_fio() { # WARM SECONDS WORD...
 		clock=(--runtime="$(ms_of "$warm $seconds")ms" --write_bw_log="$T/fio" --log_avg_msec=100)
 	fi
 	mapfile -t options < <(fio_options "$@")
-	(cd "$MNT" && exec "${in_lane[@]}" fio --ioengine=psync --thread --time_based "${clock[@]}" --fadvise_hint=0 --invalidate=0 --norandommap --randrepeat=0 \
-		--rw_sequencer=sequential \
-		--allow_file_create=0 --readonly --group_reporting --output-format=json "${options[@]}") >"$T/fio.json" 2>"$T/said" &
+	(cd "$MNT" && exec "${in_lane[@]}" fio --ioengine=psync --thread --time_based "${clock[@]}" \
+		--fadvise_hint=0 --invalidate=0 --norandommap --randrepeat=0 --rw_sequencer=sequential \
+		--allow_file_create=0 --readonly --group_reporting --output-format=json \
+		"${options[@]}") >"$T/fio.json" 2>"$T/said" &
 	PROGRAM_PID=$!
 }
 
