@@ -107,7 +107,8 @@ day_lines() {
 }
 
 # One file that stays open, read in these patterns for so many seconds each: a line per change, whose
-# rate is the seconds until the file has the new value.
+# rate is the seconds until the file has the new value, - where it has the one from before, and whose
+# read_ahead_kb is the value at the phase's end. Change 0 is the phase before the first one.
 react_s=8
 react='sequential mmap-random runs-256k sequential runs-64k mmap-random sequential runs-256k mmap-random
 	sequential mmap-random runs-256k sequential runs-64k mmap-random sequential runs-256k mmap-random
@@ -115,6 +116,28 @@ react='sequential mmap-random runs-256k sequential runs-64k mmap-random sequenti
 # react_key PROFILE COLUMN CHANGE
 react_key() {
 	echo "$(uname -r),$1,react,$(command_hash "$1" "react $react_s $react"),$2,$BUILD_HASH,$3,0,$react_s,"
+}
+
+# changes_of PHASES VALUES: "CHANGE SECONDS KB" of each phase of which a value was seen, from the lines
+# "TIME PATTERN" of the phases, the last one the end, and "TIME KB" of the file.
+changes_of() {
+	awk '
+		NR == FNR { start[NR] = $1; phases = NR; next }
+		{ time[++n] = $1; kb[n] = $2 }
+		END {
+			for (p = 1; p < phases; p++) {
+				first = last = came = ""
+				for (i = 1; i <= n; i++) {
+					if (time[i] < start[p]) first = kb[i]
+					else if (time[i] < start[p + 1]) {
+						if (kb[i] != last) came = time[i]
+						last = kb[i]
+					}
+				}
+				if (last == "" || p > 1 && first == "") continue
+				print p - 1, p == 1 || first == last ? "-" : sprintf("%.3f", came - start[p]), last
+			}
+		}' "$1" "$2"
 }
 
 # columns_of NAME: one row has a bar against a default of newer kernels, too.

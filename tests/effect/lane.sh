@@ -498,7 +498,7 @@ run_day() { # COLUMN REPEAT
 }
 # How long a change of pattern takes to arrive at a file that stays open, as its struct file says.
 run_react() { # COLUMN
-	local id reader key n=0 words
+	local id reader n=0 change came kb words
 	limit_memory 96
 	set_kb "$default_kb"
 	fresh
@@ -522,30 +522,12 @@ run_react() { # COLUMN
 	stop_own "$profile.react.$1"
 	cp "$T/phases" "$work/logs/$profile.react.$1.phases"
 	cp "$T/values" "$work/logs/$profile.react.$1.values"
-	# Of each phase but the first: when the value that it ended with came, if it began with another.
-	while read -r key; do
+	while read -r change came kb; do
 		n=$((n + 1))
-		FIGURES=$key,s,-,-,-,-,-,-
-		add_cell "$(react_key "$profile" "$1" $n)"
-	done < <(awk '
-		NR == FNR { start[NR] = $1; phases = NR; next }
-		{ time[++n] = $1; kb[n] = $2 }
-		END {
-			for (p = 2; p < phases; p++) {
-				first = last = came = ""
-				for (i = 1; i <= n; i++) {
-					if (time[i] < start[p]) first = kb[i]
-					else if (time[i] < start[p + 1]) {
-						if (kb[i] != last) came = time[i]
-						last = kb[i]
-					}
-				}
-				if (first == "" || last == "") continue
-				if (first == last) print "-"
-				else printf "%.3f\n", came - start[p]
-			}
-		}' "$T/phases" "$T/values")
-	[ $n -gt 0 ]
+		FIGURES=$came,s,-,-,-,-,-,$kb
+		add_cell "$(react_key "$profile" "$1" "$change")"
+	done < <(changes_of "$T/phases" "$T/values")
+	[ $n -gt 1 ]
 }
 
 device_beyond() { [ "$(device_read)" -gt "$1" ]; }

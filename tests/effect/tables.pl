@@ -1,15 +1,16 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tables.pl CELLS WORKLOADS LIMITS OUT-DIR - the tables of the file of cells: OUT-DIR/effect-tables.md
+# tables.pl CELLS WORKLOADS LIMITS REACT OUT-DIR - the tables of the file of cells: OUT-DIR/effect-tables.md
 # and a picture per profile, effect-PROFILE.svg. LIMITS is text, a line "PROFILE BYTES IOPS" each, of
-# which a command's hash is made. What is missing is said to be missing.
+# which a command's hash is made; REACT the seconds and patterns of `react`. What is missing is said to
+# be missing.
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
 
-my ($cells_file, $table_file, $limits_text, $out_dir) = @ARGV;
-die "usage: tables.pl CELLS WORKLOADS LIMITS OUT-DIR\n" unless defined $out_dir;
+my ($cells_file, $table_file, $limits_text, $react, $out_dir) = @ARGV;
+die "usage: tables.pl CELLS WORKLOADS LIMITS REACT OUT-DIR\n" unless defined $out_dir;
 
 my @statics = qw(16 64 128 256 1024 4096);
 my @own = qw(bpfahead bpfahead-probe);
@@ -308,17 +309,55 @@ for my $profile (@profiles) {
 	}
 	day_shift($profile);
 	for my $column (@own) {
-		my @all = @{$lines{$profile}{react}{$column} || []};
-		my ($build) = map { $_->{build} } sort { $b->{time} cmp $a->{time} } @all;
-		@all = grep { $_->{build} eq $build } @all;
-		my @lag = sort { $a <=> $b } grep { /^[\d.]+$/ } map { $_->{rate} } @all;
-		my $p95 = @lag ? $lag[int(0.95 * @lag + 0.999) - 1] : undef;
+		my ($text, $met, $part) = reaction($profile, $column);
 		bar("change of pattern to the new value on the open file, p95, $profile, $title{$column}",
-			@lag ? sprintf('%.2f s, median %.2f s, of %d changes; %d changes of pattern without one of the value', $p95,
-				median(@lag), scalar(@lag), @all - @lag) : 'missing',
-			'<= 4 s', @lag ? $p95 <= 4 : undef, 0);
+			$text, '<= 4 s', $met, $part);
 	}
 	picture($profile, \%shares, $single);
+}
+
+# reaction PROFILE COLUMN: the text of the bar, whether it is met, and whether changes are missing. No new
+# value after a change is right only where the two patterns have the same: all phases of both end with it.
+sub reaction {
+	my ($profile, $column) = @_;
+	my @all = @{$lines{$profile}{react}{$column} || []};
+	my $last = latest(@all) or return ('missing', undef, 0);
+	my %change = map { $_->{repeat} => $_ } sort { $a->{time} cmp $b->{time} }
+		grep { $_->{build} eq $last->{build} && $_->{command} eq $last->{command} } @all;
+	my (undef, @pattern) = split ' ', $react;
+	my %kb = map { $_ => $change{$_}{read_ahead_kb} } grep { $change{$_}{read_ahead_kb} =~ /^\d+$/ } keys %change;
+	# Of other patterns than today's, which value belongs to which is not known.
+	%kb = () if $last->{command} ne substr(sha256_hex("$limits{$profile} react $react\n"), 0, 10);
+
+	my (%ends, @lag, @same, %stuck);
+	$ends{$pattern[$_]}{$kb{$_}} = 1 for keys %kb;
+	my $kb_of = sub {
+		my @ends = keys %{$ends{$_[0]} || {}};
+		return @ends == 1 ? $ends[0] : -1;
+	};
+	for my $n (sort { $a <=> $b } grep { $_ > 0 } keys %change) {
+		if ($change{$n}{rate} =~ /^[\d.]+$/) {
+			push @lag, $change{$n}{rate};
+			next;
+		}
+		push @same, $n;
+		next unless %kb;
+		my ($before, $now) = map { $kb_of->($pattern[$_]) } $n - 1, $n;
+		$stuck{$pattern[$n]}++ unless defined $kb{$n} && $now >= 0 && $now == $before;
+	}
+	@lag = sort { $a <=> $b } @lag;
+	my $p95 = @lag ? $lag[int(0.95 * @lag + 0.999) - 1] : undef;
+	my $text = @lag ? sprintf('%.2f s, median %.2f s, of %d changes; %d changes of pattern without one of the value', $p95,
+		median(@lag), scalar(@lag), scalar(@same)) : 'no new value in ' . @same . ' changes of pattern';
+	if (!%kb) {
+		$text .= ', and the values are not known' if @same;
+		return ($text, @lag ? $p95 <= 4 : undef, 0);
+	}
+	$text .= ', **never arrived**: ' . join(', ', map {
+			"$stuck{$_} of $_ (ends at " . join(' or ', sort { $a <=> $b } keys %{$ends{$_} || {}}) . ' KB)'
+		} sort keys %stuck) if %stuck;
+	$text .= ', where both have the same' if @lag && @same && !%stuck;
+	return ($text, @lag && !%stuck && $p95 <= 4, !!grep { !$change{$_} } 1 .. $#pattern);
 }
 
 # of_luck PROFILE: what of a distance to the best static value is that the best is the luckiest of seven, too.

@@ -12,7 +12,7 @@ T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
 perl "$effect/tables.pl" "$cells" "$table" "$(for profile in cloud hdd fast network; do
 	echo "$profile ${limits[$profile]}"
-done)" "$T"
+done)" "$react_s $react" "$T"
 cp "$T"/effect-*.svg "$(dirname "$doc")"
 # Between the two marks.
 awk -v part="$T/effect-tables.md" '

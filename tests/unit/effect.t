@@ -86,6 +86,62 @@ like "$(bar 'geomean of throughput / best static per workload, cloud, bpfahead \
 sed -i '/,hot,/d' "$cells"
 sed -i '/^hot /d' "$T/workloads"
 
+# How long a change of pattern takes: a value that never moves is not a fast one.
+printf '%s\n' '10 sequential' '18 mmap-random' '26 runs-256k' '34 sequential' '42 end' >"$T/phases"
+printf '%s\n' '11 2560' '17 2560' '19 2560' '20.5 64' '25 64' '28 2560' '33 2560' '35 2560' >"$T/values"
+is "$(changes_of "$T/phases" "$T/values" | paste -sd ,)" '0 - 2560,1 2.500 64,2 2.000 2560,3 - 2560' \
+	'the seconds of each change, - where the value is the one from before, and the value'
+sed -i '/^\(28\|33\) /d' "$T/values"
+is "$(changes_of "$T/phases" "$T/values" | paste -sd ,)" '0 - 2560,1 2.500 64,3 1.000 2560' \
+	'... and a phase of which none was seen does not move the others'
+# reacts [CHANGE]: plants a reaction in which each pattern has its value of kb_of, and from that change on
+# the one that there is; a pattern of none keeps what it finds.
+declare -A kb_of
+reacts() {
+	local n=0 pattern kb before=2560 seconds
+	sed -i '/,react,/d' "$cells"
+	for pattern in $react; do
+		kb=${kb_of[$pattern]:-$before} seconds=-
+		((n < ${1-99})) || kb=$before
+		[ $n = 0 ] || [ "$kb" = "$before" ] || seconds=2.$((n + 10))
+		echo "$(react_key cloud bpfahead $n)$seconds,s,-,-,-,-,-,$kb,2026-01-01T00:00:00Z"
+		before=$kb n=$((n + 1))
+	done >>"$cells"
+	tables
+}
+reaction() { bar 'change of pattern to the new value on the open file, p95, cloud, bpfahead \|'; }
+kb_of=([sequential]=2560 [mmap-random]=64 [runs-256k]=1024 [runs-64k]=512)
+reacts
+like "$(reaction)" '2\.29 s, median 2\.2[01] s, of 20 changes; 0 changes .* of the value \| <= 4 s \| met \|' 'a value for each pattern'
+kb_of[runs-256k]=2560
+reacts
+like "$(reaction)" 'of 16 changes; 4 changes of pattern without one of the value, where both have the same \|.* met \|' \
+	'two patterns of one value need no new one'
+reacts 0
+like "$(reaction)" '\| no new value in 20 changes of pattern \| <= 4 s \| \*\*not met' 'a value that never moves'
+reacts 2
+like "$(reaction)" 'of 1 changes; .*never arrived.*: .* of sequential \(ends at 64 or 2560 KB\).*\*\*not met' '... or once, and never again'
+reacts 10
+like "$(reaction)" 'of 7 changes; .*never arrived.*of mmap-random \(ends at 64 or 2560 KB\).*\*\*not met' '... or not after a while'
+kb_of[runs-256k]=
+reacts
+like "$(reaction)" 'never arrived.*: 4 of runs-256k \(ends at 64 or 2560 KB\).*\*\*not met' 'a pattern that gets no value of its own'
+kb_of[runs-256k]=2560
+reacts
+sed -i '/,react,.*,bpfahead,[^,]*,20,/d' "$cells"
+tables
+like "$(reaction)" '\| met, rows missing \|' 'a change that was not seen is missing'
+reacts
+sed -i 's/\(,react,.*,\)2560,/\1-,/; s/\(,react,.*,\)\(64\|512\),/\1-,/' "$cells"
+tables
+like "$(reaction)" '4 changes of pattern without one of the value, and the values are not known \| <= 4 s \| met \|' \
+	'cells from before the value was written down say that it is not known'
+reacts 0
+sed -i 's/\(,react,.*,\)2560,/\1-,/' "$cells"
+tables
+like "$(reaction)" 'no new value in 2. changes of pattern, and the values are not known .* not measured' '... and nothing at all where none came'
+sed -i '/,react,/d' "$cells"
+
 # Another command, kernel or build is another cell.
 list() { tests/effect/run.sh --list | grep -c "$@"; }
 export PROFILE=cloud COLUMNS_WANTED='default again 16 64 128 256 1024 4096 bpfahead'
