@@ -108,10 +108,11 @@ day_lines() {
 
 # One file that stays open, read in these patterns for so many seconds each: a line per change, whose
 # rate is the seconds until the file has the new value, - where it has the one from before, and whose
-# read_ahead_kb is the value at the phase's end. Change 0 is the phase before the first one.
+# read_ahead_kb is the value at the phase's end. Change 0 is the phase before the first one. Each pattern
+# comes after two others, so that what it finds, where it gets nothing of its own, differs.
 react_s=8
 react='sequential mmap-random runs-256k sequential runs-64k mmap-random sequential runs-256k mmap-random
-	sequential mmap-random runs-256k sequential runs-64k mmap-random sequential runs-256k mmap-random
+	sequential mmap-random runs-64k sequential runs-256k mmap-random sequential runs-256k mmap-random
 	sequential mmap-random sequential'
 # react_key PROFILE COLUMN CHANGE
 react_key() {

@@ -126,7 +126,10 @@ like "$(reaction)" 'of 7 changes; .*never arrived.*of mmap-random \(ends at 64 o
 kb_of[runs-256k]=
 reacts
 like "$(reaction)" 'never arrived.*: 4 of runs-256k \(ends at 64 or 2560 KB\).*\*\*not met' 'a pattern that gets no value of its own'
-kb_of[runs-256k]=2560
+kb_of[runs-256k]=2560 kb_of[runs-64k]=
+reacts
+like "$(reaction)" 'never arrived.*: 2 of runs-64k \(ends at 64 or 2560 KB\).*\*\*not met' '... whichever it is'
+kb_of[runs-64k]=512
 reacts
 sed -i '/,react,.*,bpfahead,[^,]*,20,/d' "$cells"
 tables
