@@ -99,11 +99,18 @@ cell_key() {
 
 # day_key PROFILE PHASE LINE COLUMN REPEAT
 day_key() {
-	echo "$(uname -r),$1,day.$2.${3%% *},$(command_hash "$1" "$3"),$4,$BUILD_HASH,$5,0,$day_s,"
+	local build=-
+	[[ $4 != bpfahead* ]] || build=$BUILD_HASH
+	echo "$(uname -r),$1,day.$2.${3%% *},$(command_hash "$1" "$3"),$4,$build,$5,0,$day_s,"
 }
 day_lines() {
 	local name
 	for name in $day; do WORKLOADS=$name workload_lines; done
+}
+
+# requests_between "READS SECTORS" "READS SECTORS": of a device, before and after.
+requests_between() {
+	awk '{ n = $3 - $1; printf "%d reads, %s KB each\n", n, (n > 0 ? sprintf("%.1f", ($4 - $2) / 2 / n) : "-") }' <<<"$1 $2"
 }
 
 # One file that stays open, read in these patterns for so many seconds each: a line per change, whose

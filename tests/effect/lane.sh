@@ -480,22 +480,30 @@ add_cell() { # KEY
 	say "$(cut -d , -f 3,5,7,10,11,12,14,17 <<<"$cell") ($(wc -l <"$queue") left)"
 }
 
-# A day in phases, each a program of its own, under one bpfahead: a line per phase.
+# A day in phases, each a program of its own, under one bpfahead or none: a line per phase, and in the logs
+# what the device was asked for.
 run_day() { # COLUMN REPEAT
-	local n=0 phase line
+	local n=0 phase line before requests=$work/logs/$profile.day.$1.$2.requests
 	line=$(day_lines)
 	set_kb "$default_kb"
 	fresh
-	calibrate || return
-	start_own "$1" || return
+	if [[ $1 == bpfahead* ]]; then
+		calibrate || return
+		start_own "$1" || return
+	fi
+	: >"$requests"
 	while IFS= read -r phase; do
 		n=$((n + 1))
 		limit_memory "$(memory_of "$phase")"
+		before=$(device_requests)
 		run_program "$phase" 0 "$day_s" || break
+		echo "$n ${phase%% *}: $(requests_between "$before" "$(device_requests)")" >>"$requests"
 		add_cell "$(day_key "$profile" $n "$phase" "$1" "$2")"
 	done < <(day_lines)
-	stop_own "$profile.day.$1.$2"
+	[[ $1 != bpfahead* ]] || stop_own "$profile.day.$1.$2"
 }
+device_requests() { awk '{ print $1, $3 }' "/sys/block/$NAME/stat"; } # reads completed, sectors
+
 # How long a change of pattern takes to arrive at a file that stays open, as its struct file says.
 run_react() { # COLUMN
 	local id reader n=0 change came kb words

@@ -22,6 +22,7 @@ usage() {
 	  CONTENDER=0.8: static values that were below this share of the row's best are not repeated
 	  Of profiles that run alone (fast, network), measured in turns: ROUNDS=3  TURN_SECONDS=4  TURN_WARM_SECONDS=3
 	  TURN_LAG_SECONDS=3 (bpfahead's warm-up, which counts)  TURNS=0 (one column after the other)
+	  COLUMNS_WANTED=default WORKLOADS=day is the day shift without bpfahead
 	  EFFECT_DIR=DIR (an image of 12 GB)  EFFECT_CELLS=FILE
 	  --list   print the cells that are still to be run, and stop
 	TEXT
@@ -48,6 +49,9 @@ done
 [ "$(head -n 1 "$cells")" = "$cells_head" ] || fatal "$cells has other columns"
 
 asked() { [[ -z ${WORKLOADS-} || " $WORKLOADS " == *" $1 "* ]]; }
+
+# has_day COLUMN: without bpfahead only where both are named: what the order of its phases costs by itself.
+has_day() { asked day && [[ $1 == bpfahead* || ($1 == default && ${COLUMNS_WANTED-} && ${WORKLOADS-}) ]]; }
 
 # hopeless: "PROFILE,WORKLOAD,COMMAND,COLUMN," of the static columns that are not measured again: the
 # best repeat that they have is below $contender of the row's best static one. 128 KB is compared with
@@ -107,10 +111,12 @@ todo() {
 			done
 		done < <(in_turns "$1" || workload_lines)
 		for column in $columns; do
+			if has_day "$column"; then
+				line=$(day_lines | tail -n 1)
+				key=$(day_key "$1" 5 "$line" "$column" "$repeat")
+				grep -qF -- "$key" "$cells" || echo "$column $repeat day"
+			fi
 			[[ $column == bpfahead* ]] || continue
-			line=$(day_lines | tail -n 1)
-			key=$(day_key "$1" 5 "$line" "$column" "$repeat")
-			! asked day || grep -qF -- "$key" "$cells" || echo "$column $repeat day"
 			key=$(react_key "$1" "$column" 1)
 			! asked react || [ "$repeat" != 1 ] || grep -qF -- "$key" "$cells" || echo "$column $repeat react"
 		done

@@ -443,6 +443,7 @@ sub day_shift {
 		my $before = $i ? rate($profile, $names[$i], $best_rates[$i - 1][1]) / $best : 1;
 		$total{lag} += $seconds ? (4 * $before + ($seconds - 4)) / $seconds : 0;
 	}
+	($seconds) = map { $_->{seconds} } values %{$cell{$profile}{$phases[0]}} unless $seconds;
 	my ($single) = sort { $total{$b} <=> $total{$a} } @statics, 'default';
 	print $out "\nDay shift, phases of $seconds s (", join(', ', @names), "): sum of each phase's share of its best static ",
 		"value.\n\n| | sum | against the best single static value |\n|---|---|---|\n";
@@ -451,6 +452,18 @@ sub day_shift {
 		printf $out "| %s | %s | %s |\n", $more{$column} // $title{$column} // "$column KB",
 			defined $total{$column} ? (sprintf('%.3f', $total{$column}), sprintf('%.3f', $total{$column} / $total{$single})) :
 			('missing', 'missing');
+	}
+	# What the order costs by itself, the default has lost as well.
+	print $out "\nPhase by phase, medians of the repeats, and in brackets the share of the best static value, which was measured alone:\n\n",
+		"| phase | program | best static value, alone | host's default, same order | ", join(' | ', map { $title{$_} } @own),
+		" |\n|---|---|---|---|", '---|' x @own, "\n";
+	for my $i (0 .. $#names) {
+		my ($best, $at) = @{$best_rates[$i]};
+		printf $out "| %s | %s | %s | %s |\n", $phases[$i] =~ /^day\.(\d+)/, $names[$i],
+			number($best) . ' (' . ($title{$at} // "$at KB") . ')', join(' | ', map {
+				my $r = rate($profile, $phases[$i], $_);
+				number($r) . (defined $r ? sprintf(' (%.2f)', $r / $best) : '');
+			} 'default', @own);
 	}
 	for my $column (@own) {
 		my $want = {cloud => 1.12, hdd => 1.08}->{$profile} or next;

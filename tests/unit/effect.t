@@ -145,9 +145,52 @@ tables
 like "$(reaction)" 'no new value in 2. changes of pattern, and the values are not known .* not measured' '... and nothing at all where none came'
 sed -i '/,react,/d' "$cells"
 
-# Another command, kernel or build is another cell.
+is "$(requests_between '10 80' '14 1104'), $(requests_between '14 1104' '14 1104')" '4 reads, 128.0 KB each, 0 reads, - KB each' \
+	'how large the reads of the device were'
+
+# The day without bpfahead is run where it is asked for, once.
 list() { tests/effect/run.sh --list | grep -c "$@"; }
-export PROFILE=cloud COLUMNS_WANTED='default again 16 64 128 256 1024 4096 bpfahead'
+export PROFILE=cloud
+is "$(COLUMNS_WANTED='default bpfahead' WORKLOADS=day list .)" 2 'the day with and without bpfahead, where both are named'
+is "$(WORKLOADS=day list default)$(COLUMNS_WANTED=default WORKLOADS='' list day)" 00 '... and not otherwise'
+echo "$(table=$effect/workloads day_key cloud 5 "$(table=$effect/workloads day_lines | tail -n 1)" default 1)1" >>"$cells"
+is "$(EFFECT_WORKLOADS=$effect/workloads COLUMNS_WANTED=default WORKLOADS=day list .)" 0 '... and not again, whatever the build'
+sed -i '$d' "$cells"
+
+# The day shift, phase by phase, beside the default in the same order; its programs are rows of their own.
+echo 'four small-files fio 96 filename=big rw=read bs=16k' >>"$T/workloads"
+row cloud four 10 10 10 10 20 10 10 10
+day='one two three four one'
+# plant_day COLUMN REPEAT RATE...: of the five phases.
+plant_day() {
+	local column=$1 repeat=$2 n=0 name
+	shift 2
+	for name in $day; do
+		n=$((n + 1))
+		[ "$1" = - ] ||
+			echo "$(day_key cloud $n "$(WORKLOADS=$name workload_lines)" "$column" "$repeat")$1,MB/s,10,20,1.00,-,-,128,2026-01-01T00:00:00Z"
+		shift
+	done >>"$cells"
+}
+plant_day bpfahead 1 100 40 10 20 50
+plant_day bpfahead 2 100 60 10 20 70
+plant_day bpfahead 3 100 72 10 20 90
+tables
+phase() { grep -E "^\| $1 \| $2 \|" "$T/effect.md"; }
+is "$(phase 5 one)" "| 5 | one | 100 (128 KB) | missing | 70.0 (0.70) | missing |" 'a phase of the day, and no default that was not measured'
+is "$(phase 2 two)" '| 2 | two | 80.0 (16 KB) | missing | 60.0 (0.75) | missing |' 'the median of the repeats, and its share of the best value'
+like "$(grep -F '| bpfahead | 4.' "$T/effect.md")" '4\.450 ' 'their sum'
+plant_day default 1 100 10 10 20 75
+plant_day bpfahead-probe 1 100 78 10 20 80
+tables
+is "$(phase 5 one)" "| 5 | one | 100 (128 KB) | 75.0 (0.75) | 70.0 (0.70) | 80.0 (0.80) |" 'the default in the same order'
+like "$(grep -F "| host's default | 3." "$T/effect.md")" '3\.625 ' '... is not that of the sum'
+like "$(bar 'worst workload against host.s default, cloud, bpfahead \|')" 'one 0\.950' '... nor of the rows'
+sed -i '/,\(day[.]\|four,\)/d' "$cells"
+sed -i '/^four /d' "$T/workloads"
+
+# Another command, kernel or build is another cell.
+export COLUMNS_WANTED='default again 16 64 128 256 1024 4096 bpfahead'
 is "$(WORKLOADS='one two three' list .)" 0 'cells that are there are not run again'
 is "$(WORKLOADS='one two three' REPEATS=2 CONTENDER=0 list .)" 26 'those of another repeat are'
 # Of one 16 and 4096 KB are far below the best, of two all but 16 and the two that are compared with.
