@@ -130,8 +130,9 @@ if [ $list = 1 ]; then
 	exit
 fi
 
+[ "$(<"${BPF_STATS_ENABLED:-/proc/sys/kernel/bpf_stats_enabled}")" = 0 ] ||
+	fatal 'kernel.bpf_stats_enabled is not 0: it slows BPF programs down'
 [ "$(id -u)" = 0 ] || fatal 'needs root'
-[ "$(</proc/sys/kernel/bpf_stats_enabled)" = 0 ] || fatal 'kernel.bpf_stats_enabled is not 0: it slows BPF programs down'
 mkdir -p "$work"
 exec {only}>"$work/lock"
 flock -n "$only" || fatal "another run uses $work"

@@ -204,6 +204,13 @@ like "$(grep '^| one ' "$T/effect.md")" 'missing .* missing' 'cells of a command
 like "$(cat "$T/effect.md")" '11 lines of the file of cells are of other kernels or commands' 'which say how many'
 sed -i 's/,two,\([^,]*\),bpfahead,[^,]*/,two,\1,bpfahead,0123456789/' "$cells"
 is "$(WORKLOADS='two' list bpfahead)" 1 'cells of another build are run again'
+is "$(WORKLOADS='three' list .)" 0 '... and no others'
+sed -i 's/^[^,]*\(,cloud,three,.*,default,\)/0.0.0-other\1/' "$cells"
+is "$(WORKLOADS='three' tests/effect/run.sh --list)" 'cloud default 1 three sequential fio 96 filename=big rw=read bs=1m' \
+	'and those of another kernel'
+tables
+like "$(grep '^| three ' "$T/effect.md")" '\| missing \| 10\.0 ' '... which are not in the tables'
+like "$(cat "$T/effect.md")" '12 lines of the file of cells are of other kernels or commands' '... but counted'
 is "$(grep -laF "$TOP/" build/*.bpf.o)" '' 'and the objects, by which a build is known, are the same in any directory'
 
 # In turns: the rounds of a row, each with every column once, in an order of its own.
@@ -261,6 +268,12 @@ like "$(grep '^| one ' "$T/effect.md")" '\| 100 (\(0.83\)) .*\| 97\.0 \(0\.81\)'
 is "$(grep -c '^What of it is luck' "$T/effect.md")" 0 'of one round nothing is said of luck'
 sed -i "s/,$BUILD_HASH,/,0123456789,/" "$cells"
 is "$(WORKLOADS=one TURN_WARM_SECONDS=1 list .)" 18 'beside another build the static columns have their turns again'
+
+# What slows BPF programs down for as long as it is on; no cells, should it not stop.
+touch "$T/lane.1.img"
+refused() { echo "$1" >"$T/stats" && EFFECT_DIR=$T BPF_STATS_ENABLED=$T/stats PROFILE=cloud WORKLOADS=none tests/effect/run.sh 2>&1; }
+like "$(refused 1)" 'bpf_stats_enabled is not 0' 'nothing is measured while the kernel counts the time of BPF programs'
+is "$(refused 0 | grep -c bpf_stats)" 0 '... and only then'
 
 echo other >"$T/others"
 like "$(EFFECT_CELLS=$T/others tests/effect/run.sh --list 2>&1)" 'has other columns' 'a file of other columns is refused'
