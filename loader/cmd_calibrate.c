@@ -531,6 +531,24 @@ static void end_progress(const struct calibration *c)
 /* --- the end -----------------------------------------------------------------------------------
  */
 
+/* Known before a minute of measuring, rather than after it. */
+static int check_drawing(const struct calibration *c)
+{
+	int fd;
+
+	if (!c->svg)
+		return 0;
+	fd = open(c->svg, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd >= 0)
+		unlink(c->svg);
+	else if (errno == EEXIST)
+		fd = open(c->svg, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return fail(EXIT_FAILURE, "%s: %s; nothing was measured", c->svg, strerror(errno));
+	close(fd);
+	return 0;
+}
+
 static int draw(const struct calibration *c)
 {
 	FILE *f = fopen(c->svg, "we");
@@ -725,7 +743,9 @@ static int calibrate(struct calibration *c)
 {
 	int signals, status, err;
 
-	status = find_place(c);
+	status = check_drawing(c);
+	if (!status)
+		status = find_place(c);
 	if (!status)
 		status = find_device(c);
 	if (status)

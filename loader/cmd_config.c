@@ -531,7 +531,8 @@ static int need_open_files(struct open_files *of)
 		return 0;
 	if (err == -ENOENT)
 		return fail(EXIT_NOT_LOADED, "open files are not followed here: open_files.bpf.o "
-					     "is not loaded");
+					     "is not loaded; 'bpfahead probe' says what the "
+					     "kernel lacks");
 	return fail(status_of(err), "cannot open the maps of open files: %s", strerror(-err));
 }
 
@@ -580,6 +581,8 @@ static int check_config(const struct config *config)
 		return fail(EXIT_USAGE, "stretch is less than window");
 	if (config->per_file == SWITCH_ON && config->open_files != SWITCH_ON)
 		return fail(EXIT_USAGE, "per-file takes open-files=on: files are reached that way");
+	if (config->probe == SWITCH_ON && config->guard != SWITCH_ON)
+		return fail(EXIT_USAGE, "probe takes guard=on: trials are judged by its means");
 	if (config->floor_kb > config->cap_kb)
 		return fail(EXIT_USAGE, "floor %u KB is above cap %u KB", config->floor_kb,
 			    config->cap_kb);
@@ -707,7 +710,10 @@ static int stand_still(const struct maps *maps)
 		return fail(EXIT_FAILURE, "cannot restore the original values: %s",
 			    strerror(-left));
 	if (left)
-		return fail(EXIT_FAILURE, "%d original values could not be written back", left);
+		return fail(EXIT_FAILURE,
+			    "%d original values could not be written back (see above); "
+			    "'bpfahead restore' tries again",
+			    left);
 	open_files_return_all(cli.pin_dir, maps, stdout);
 	puts("original values are back; nothing is changed until 'bpfahead config mode=act'");
 	return finish_output();

@@ -37,7 +37,9 @@ static int check_sources(const struct model *model, bool chosen, const struct lo
 	if (*loaded->why_no_open_files.text)
 		say("open files keep the readahead they have: %s", loaded->why_no_open_files.text);
 	if (err)
-		say("nothing will be decided: %s", fault.text);
+		say("nothing will be decided: %s; push a model of block features "
+		    "('bpfahead weights push block.bin')",
+		    fault.text);
 	return 0;
 }
 
@@ -115,7 +117,9 @@ int start_restore(FILE *report, bool force)
 			status = fail(EXIT_FAILURE, "cannot restore the original values: %s",
 				      strerror(-err));
 		else if (err && !force)
-			status = fail(EXIT_FAILURE, "%d original values could not be written back",
+			status = fail(EXIT_FAILURE,
+				      "%d original values could not be written back (see above); "
+				      "'bpfahead restore' tries again, --force gives them up",
 				      err);
 	}
 	maps_close(&maps);

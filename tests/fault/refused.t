@@ -108,6 +108,14 @@ for bad in truncated oversize flipped version; do
 	is "$(status_json | jq -r .model.checksum)" "$sum" "weights push $bad: the model stays"
 done
 
+# --- settings that do not go together ---
+declare -A clash=(['hop=3s']='does not fit hop' ['stretch=1s']='less than window' ['floor=128 cap=64']='above cap'
+	['per-file=on open-files=off']='takes open-files=on' ['probe=on guard=off']='takes guard=on')
+for bad in "${!clash[@]}"; do
+	read -ra words <<<"$bad"
+	refuses "config $bad" 2 "${clash[$bad]}" "$T/bpfahead" config "${words[@]}"
+done
+
 # --- one owner ---
 refuses 'no root: bpfaheadd' 1 'root|permitted|denied' "${nobody[@]}" "$T/bpfaheadd"
 refuses 'second run' 4 'in use|another|already' "${run[@]}"
