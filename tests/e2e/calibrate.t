@@ -39,6 +39,18 @@ calibrate() {
 
 # --- one calibration ---------------------------------------------------------------------------
 
+# The most that is taken meanwhile, KB.
+touch "$T/measuring"
+(
+	most=0
+	while [ -e "$T/measuring" ]; do
+		taken=$(($(df --output=used "$MNT" | tail -1) - room_before))
+		[ $taken -le $most ] || most=$taken
+		nap 0.05
+	done
+	echo $most >"$T/most"
+) &
+watcher=$!
 began=$(now_us)
 calibrate "$MNT" --dry-run --seconds 3 --bytes 96M
 took=$((($(now_us) - began) / 1000000))
@@ -46,12 +58,19 @@ is $STATUS 0 'dry run: status 0'
 ok "dry run: within its 3 s, and what is in flight then ($took s)" [ $took -le 6 ]
 ok 'dry run: nothing is stored' [ ! -e "$BPFAHEAD_STATE_DIR" ]
 like "$OUT" 'scan: one file' 'dry run: the curve is shown'
+rm "$T/measuring"
+wait $watcher
+most=$(<"$T/most")
+ok "dry run: within its 96 MB, and the file system's own blocks ($most KB)" [ "$most" -gt 16000 -a "$most" -le 99000 ]
 
 calibrate "$LOOP" --seconds 15 --bytes 128M --svg "$T/curves.svg" --json
 is $STATUS 0 'by device, with --json and --svg: status 0' || diag "$ERR"
 is "$(read_kb)" $original "the device's own value is in place"
 ok 'no file is left, and no space is taken' nothing_left
 ok 'the picture is sound XML' xmllint --noout "$T/curves.svg"
+is "$(grep -o '<polyline [^>]*points="[^"]' "$T/curves.svg" | wc -l)" "$(jq '[.patterns[] |
+	select(.name != "pages-queued" and any(.values[]; .bytes_per_s))] | length' "$T/out")" \
+	'and has a curve for each pattern that was measured at several values'
 is "$(jq -r '.patterns | length' "$T/out")" 9 'JSON: nine patterns'
 # 600 reads of 16 KB are 9.8 MB/s; 4096 KB is the value that is never left out.
 is "$(jq '.patterns[] | select(.name == "scan").values | map({(.kb | tostring): .bytes_per_s}) | add |
@@ -96,13 +115,16 @@ like "$OUT" 'in force from now on$|in force from now on'$'\n''?$' 'where there i
 ok 'status says so' policy_is calibrated
 
 # Another name, another bdi, the same file system.
-umount "$MNT"
-losetup -d "$LOOP"
+plug_anew() {
+	umount "$MNT"
+	losetup -d "$LOOP"
+	attach_loop "$disk"
+	mount -o noatime "$LOOP" "$MNT" || die "mount $LOOP"
+	throttle 40000000 600
+}
 old=$NAME
-attach_loop "$disk"
+plug_anew
 [ "$NAME" != "$old" ] || die "the same name again"
-mount -o noatime "$LOOP" "$MNT" || die "mount $LOOP"
-throttle 40000000 600
 stop_run TERM
 start_run
 start_reading sequential "$MNT/data"
@@ -116,6 +138,17 @@ ok 'bpfaheadd is up' start_helper
 start_reading sequential "$MNT/data"
 ok 'bpfaheadd finds it, too' wait_for 10 policy_is calibrated
 stop_load
+list_device() {
+	# shellcheck disable=SC2046 # bytes are words
+	bpftool map update pinned "$BPFAHEAD_PIN_DIR/listed" key hex \
+		$({ printf '%s' "$BDI" && head -c $((32 - ${#BDI})) /dev/zero; } | xxd -p -c 1) value hex 01 00 00 00
+}
+plug_anew
+set_kb $original
+list_device
+start_reading sequential "$MNT/data"
+ok 'and when it is plugged in while bpfaheadd runs' wait_for 10 policy_is calibrated
+stop_load
 # From here on the value of the device, the next one, is the affair of calibrate alone: nothing that is
 # decided changes it. On a busy machine the reads below are told as sequential; and what our own are
 # taken for stays the device's class, and takes effect with the commit of a journal where half a second
@@ -126,15 +159,9 @@ for class in $("$BPFAHEAD" config --json | jq -r '.policy.default | keys[]'); do
 done
 "$BPFAHEAD" config "${leave_alone[@]}" || die 'a default row of zeros'
 sed -i 's/^sequential = .*/sequential = plenty/' "$BPFAHEAD_STATE_DIR"/devices/*.conf
-umount "$MNT"
-losetup -d "$LOOP"
-attach_loop "$disk"
-mount -o noatime "$LOOP" "$MNT" || die "mount $LOOP"
-throttle 40000000 600
+plug_anew
 set_kb $original
-# shellcheck disable=SC2046 # bytes are words
-bpftool map update pinned "$BPFAHEAD_PIN_DIR/listed" key hex \
-	$({ printf '%s' "$BDI" && head -c $((32 - ${#BDI})) /dev/zero; } | xxd -p -c 1) value hex 01 00 00 00
+list_device
 start_reading sequential "$MNT/data"
 damaged() { grep -q 'not used: .*\.conf:[0-9]*: KB out of range' "$T/run.err"; }
 ok 'a damaged file is named with its line' wait_for 10 damaged
@@ -230,9 +257,7 @@ mount -o remount,rw "$MNT"
 fill_file "$MNT/more" 500
 refused 1 'too little room' 'a full disk' "$MNT"
 rm "$MNT/more"
-calibrate "$MNT" --seconds 3 --bytes 96M --svg /proc/nowhere/x.svg --dry-run
-is $STATUS 1 'a picture that cannot be written: status 1'
-like "$ERR" '/proc/nowhere/x.svg' 'a picture that cannot be written: named'
+refused 1 '/proc/nowhere/x.svg: .*nothing was measured' 'a picture that cannot be written' "$MNT" --svg /proc/nowhere/x.svg
 BPFAHEAD_STATE_DIR=/proc/nowhere calibrate "$MNT" --seconds 3 --bytes 96M
 is $STATUS 1 'no place to store it: status 1'
 like "$ERR" 'not stored' 'no place to store it: said'

@@ -5,6 +5,8 @@
 # row of its own is found again by what the mount is, not by its number.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/holders.sh
+. "$(dirname "$0")/../holders.sh"
 need fio jq dd pgrep
 
 [ -c /dev/fuse ] || modprobe -q fuse || true
@@ -50,9 +52,14 @@ pages_per_call() {
 	status_json | jq --arg n "$FUSE" '.devices[] | select(.bdi == $n) | .features.avg_window_pages_q8'
 }
 use_bdi "$FUSE"
+need_holders
+start_hold data
 start_run --device "$MNT"
 start_load sequential "$MNT/data"
 ok 'a scan: the value is set' wait_for 15 kb_is "$(policy_kb sequential 128)"
+ID=$(status_json | jq -r --arg n "$FUSE" '.devices[] | select(.bdi == $n) | .bdi_id')
+ok 'files opened before have it' files_have "$(policy_kb sequential 128)" data
+stop_pid "${HOLD[data]}"
 forget "$MNT/data"
 stop_load
 start_load sequential "$MNT/data"

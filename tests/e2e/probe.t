@@ -48,7 +48,19 @@ stop_reading
 stop_run TERM
 ok 'no trial within the first seconds' eval '! said "trying"'
 ok 'how long the device was watched is written down' grep -q '^device = ' "$BPFAHEAD_STATE_DIR/learned.ini"
-sed -i -E 's/^(device = [^ ]+) .*/\1 86400000 0 0 0 0 0 0/' "$BPFAHEAD_STATE_DIR/learned.ini"
+# was_watched MS: so it says.
+was_watched() { sed -i -E "s/^(device = [^ ]+) .*/\1 $1 0 0 0 0 0 0/" "$BPFAHEAD_STATE_DIR/learned.ini"; }
+if [ "${FULL:-0}" = 0 ]; then
+	# Long enough for a trial (10 s without a change), but 2 % of 300 s are less than one may cost.
+	was_watched 300000
+	start_run
+	probe_on
+	read_until 20 stream said 'trying'
+	stop_reading
+	stop_run TERM
+	ok 'nor within five minutes' eval '! said "trying"'
+fi
+was_watched 86400000
 
 start_run
 probe_on
@@ -56,11 +68,15 @@ if [ "${FULL:-0}" = 0 ]; then
 	ok 'a device that was watched for a day: values are tried' \
 		read_until 90 stream said 'trying [0-9]+ KB for sequential in place of 256'
 	nap 8 # a trial's worst case
+	"$BPFAHEAD" config probe=off >/dev/null || die 'config probe=off'
+	nap 1
+	tried=$(grep -c 'trying' "$T/run.log")
+	nap 15
+	is "$(grep -c 'trying' "$T/run.log")" "$tried" 'switched off: nothing more is tried'
 	stop_reading
 	worse=$(status_json | jq -r --arg b "$BDI" '.devices[] | select(.bdi == $b) | .learned |
 		.worse_s * 50 <= .watched_s')
 	is "$worse" true 'no more than 2 % of the time in worse values'
-	"$BPFAHEAD" config probe=off >/dev/null || die 'config probe=off'
 	stop_run TERM
 	is "$(read_kb)" 128 'the original is back'
 	diag "$(grep -v margin "$T/run.log")"
