@@ -53,7 +53,7 @@ static const struct argp_option training_options[] = {
 	{"validation", KEY_VALIDATION, "X", 0,
 	 "share of each class's runs that decide when to stop (default 0.2); 0: run all epochs", 0},
 	{"merge", KEY_MERGE, "CLASS:INTO,...", 0,
-	 "take windows of a class for another's: no output tells the two apart", 0},
+	 "take windows of a class for another's: no input tells the two apart", 0},
 	{"linear", KEY_LINEAR, NULL, 0,
 	 "no logarithms: every input as mean and deviation of the plain number", 0},
 	{0},
