@@ -204,5 +204,55 @@ is "$(read_kb)" 4096 'the original is back'
 ok 'loaded again, to look' quietly "$BPFAHEAD" load
 ok 'and open files have it' files_have 4096 even seldom
 is "$(kb_of_file sequential-at-64)" 128 'but not that of POSIX_FADV_SEQUENTIAL'
+ok 'unloaded' quietly "$BPFAHEAD" unload
+
+# --- values of an administrator that are half of ours, or of each other: whose a file's is, nobody knows ---
+start_run
+as_told
+forget "$MNT/data"
+start_load mmap-random "$MNT/data"
+ok 'a new start: the value is ours' wait_for 15 settled 4096
+ok '256 KB' what_reads 256 256
+# The reader's own file, two that are only held, and one that asked for twice 128 KB long ago.
+doubtful=(data even seldom sequential)
+ok 'open files have it' files_have 256 "${doubtful[@]}"
+ok 'switched off' "$BPFAHEAD" config open-files=off
+ok 'a change: 508 KB' what_reads 512 508
+start_hold plain-508
+ok 'switched on' "$BPFAHEAD" config open-files=on
+is "$(count ambiguous)" 0 'nothing is ambiguous'
+echo 128 >"$KB_FILE"
+ok 'somebody sets 128 KB: a file with 508 KB of ours loses it' files_have 128 plain-508
+counted() { [ "$(count ambiguous)" -ge "$1" ]; }
+ok 'those with 256 KB, twice that, count as ambiguous' wait_for 3 counted ${#doubtful[@]}
+ok 'and keep it' files_have 256 "${doubtful[@]}"
+start_hold sequential-at-128 --advice sequential
+doubtful+=(sequential-at-128)
+ok 'which is what POSIX_FADV_SEQUENTIAL leaves' files_have 256 sequential-at-128
+"$BPFAHEAD" status --open-files --json >"$T/census"
+is "$(now open_files_now.ambiguous) $(now open_files_now.stale)" "${#doubtful[@]} 0" \
+	'a look by status: all of these are ambiguous, none is stale'
+
+resume() { quietly "$BPFAHEAD" config "resume=$NAME" && wait_for 10 kb_is 508; }
+ok 'resumed: a value of ours' wait_for 5 resume
+ok 'the open file has it' files_have 508 plain-508
+echo 192 >"$KB_FILE"
+ok 'somebody sets 192 KB: the open file has it' files_have 192 plain-508
+ok 'resumed: a value of ours' wait_for 5 resume
+ok 'the open file has it' files_have 508 plain-508
+echo 96 >"$KB_FILE"
+ok 'and half of those, 96 KB: the open file has it' files_have 96 plain-508
+start_hold sequential-at-96 --advice sequential
+start_hold plain-96
+ok 'POSIX_FADV_SEQUENTIAL: 192 KB again' files_have 192 sequential-at-96
+before=$(count ambiguous)
+ok 'resumed: a value of ours' wait_for 5 resume
+ok 'files with 96 KB have it' files_have 508 plain-508 plain-96
+ok 'that with 192 KB counts as ambiguous, too' wait_for 3 counted $((before + ${#doubtful[@]} + 1))
+ok 'and keeps it' files_have 192 sequential-at-96
+ok 'as do the others' files_have 256 "${doubtful[@]}"
+stop_load
+stop_run TERM
+is "$(read_kb)" 96 'the value that was found at resume is back'
 [ $tests_failed = 0 ] || diag "$(cat "$T/run.log" "$T/run.err")"
 done_testing
