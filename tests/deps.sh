@@ -10,9 +10,9 @@ set -euo pipefail
 run='make gcc libc6-dev clang llvm libbpf-dev libelf-dev zlib1g-dev libseccomp-dev
 	libcjson-dev libinih-dev mount'
 # The first four: exchange of models as ONNX, and files of it to test with. Then a browser for the
-# report, and a FUSE file system.
+# report, a FUSE file system, and what reads the units.
 test="libonnx-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
-	fonts-dejavu-core bindfs
+	fonts-dejavu-core bindfs systemd
 	libcmocka-dev libxml2-utils perl fio jq procps fdisk strace e2fsprogs btrfs-progs xfsprogs util-linux
 	xxd"
 bench="e2fsprogs fio jq perl procps util-linux xxd"
