@@ -222,6 +222,7 @@ struct calibrate_plan {
 	int signals;              /* readable: give up */
 	double seconds;           /* bound on the whole */
 	unsigned long long bytes; /* bound on the files' size */
+	unsigned int original_kb; /* the administrator's value; 0 unknown */
 	const char *disk_stat;    /* the disk's `stat` in sysfs, for amplification; NULL: none */
 	/* Shared with a process that outlives this one should it be killed. */
 	struct calibrate_lent *lent;

@@ -29,6 +29,7 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 #define NOISE_USELESS 0.15  /* what is measured with more tells nothing */
 #define HARM_LEAST 0.10     /* of the rate, to go against the administrator's value */
 #define HARM_NOISES 3       /* as many times the noise, if that is more */
+#define FALLEN_BEHIND 0.5   /* of another's least rate, and twice: no accident */
 #define FLAT_VALUES 3       /* neighbours within NOISE_LEAST: the curve is flat */
 #define FALLEN_SHARE 0.4    /* of the best, twice in a row: it has fallen */
 #define CONTENDER_LOSS 0.25 /* beside the best at most: noise could still hide the best here */
@@ -36,6 +37,7 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 #define CONTENDER_LOSS_MOST 0.6
 #define SPREAD_UNKNOWN 0.05   /* of what was measured once */
 #define PEAK_SPREAD 0.05      /* repeats of a peak that differ by more were bursts */
+#define LIMIT_SPREAD 0.05     /* a scan is within that of a limit that it reaches */
 #define LADDER_NEAR 0.5       /* of an octave: a value stands for another that is not measured */
 #define AMPLIFICATION_SANE 2. /* a scan that reads more than that is none */
 
@@ -264,19 +266,26 @@ static double believable_rate(const struct calibrate_result *r, enum calibrate_p
 	return enough ? own->typical : larger;
 }
 
-int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern, double share)
+/* What is as good as the best, or what noise makes of it; 0: one point is no curve. */
+static double enough_rate(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			  double share)
 {
-	double best = 0, enough;
+	double best = 0;
 	unsigned int v, n = 0;
 
 	for (v = 0; v < CALIBRATE_VALUES; v++) {
 		best = fmax(best, believable_rate(r, pattern, v));
 		n += is_on_curve(&r->cell[pattern][v]);
 	}
-	if (n < 2)
-		return -1; /* one point is no curve */
-	enough = best * fmin(share, 1 - tolerance(r->noise[pattern]));
-	for (v = 0; v < CALIBRATE_VALUES; v++)
+	return n < 2 ? 0 : best * fmin(share, 1 - tolerance(r->noise[pattern]));
+}
+
+int calibrate_knee(const struct calibrate_result *r, enum calibrate_pattern pattern, double share)
+{
+	double enough = enough_rate(r, pattern, share);
+	unsigned int v;
+
+	for (v = 0; v < CALIBRATE_VALUES && enough > 0; v++)
 		if (believable_rate(r, pattern, v) >= enough)
 			return (int)v;
 	return -1;
@@ -375,6 +384,24 @@ static int value_near(const struct calibrate_result *r, unsigned int patterns, u
 }
 
 /*
+ * Had it less than half of the least that the other had, and more than once? Its other repeats may
+ * have been fast: large windows are, in memory that a virtual machine's host need not find first.
+ */
+static bool falls_behind(const struct calibrate_cell *cell, const struct calibrate_cell *other)
+{
+	unsigned int i, n = 0;
+	double least = INFINITY;
+
+	if (other->repeats < 2)
+		return false;
+	for (i = 0; i < other->repeats; i++)
+		least = fmin(least, other->rate[i]);
+	for (i = 0; i < cell->repeats; i++)
+		n += cell->rate[i] < FALLEN_BEHIND * least;
+	return n > 1;
+}
+
+/*
  * Is the administrator's value far slower than the one that was chosen? A clamp goes by that, and
  * with it what the value was set for, which may be none of our patterns (a mapping that is read
  * backwards has no readahead but what is read around, 2560 KB of it): only what is certain will do.
@@ -391,6 +418,8 @@ static bool original_harms(const struct calibrate_result *r, enum calibrate_patt
 	/* Once, it may be anything: a first scan at 2560 KB had 1.6 GB/s where others had 5. */
 	if (r->cell[pattern][original].repeats < 2)
 		return false;
+	if (falls_behind(&r->cell[pattern][original], &r->cell[pattern][chosen]))
+		return true;
 	/* By what is believed of a scan; elsewhere larger values may well be slower. */
 	rate = pattern == CALIBRATE_SCAN || pattern == CALIBRATE_FILES ?
 		       believable_rate(r, pattern, (unsigned int)chosen) :
@@ -496,15 +525,78 @@ static bool is_ample(const struct calibrate_result *r, unsigned int knee_kb, uns
  * Of a value and its half, both in the row or one of them the original, one loses a page
  * (policy_kb()), and that costs: SQLite 245 thousand rows a second at 1020 KB, 273 at 1024.
  */
-static bool is_apart(const struct calibrate_choice choice[NR_CLASSES], unsigned int kb,
-		     unsigned int original_kb)
+static bool is_apart(const struct calibrate_choice choice[NR_CLASSES], unsigned int ignored,
+		     unsigned int kb, unsigned int original_kb)
 {
 	unsigned int id;
 
 	for (id = 0; id < NR_CLASSES; id++)
-		if (choice[id].kb == kb / 2 || choice[id].kb == 2 * kb)
+		if (!(ignored & 1U << id) && (choice[id].kb == kb / 2 || choice[id].kb == 2 * kb))
 			return false;
 	return original_kb != kb / 2 && original_kb != 2 * kb;
+}
+
+/*
+ * Below an original that costs: the largest value as good as the best, since what the original was
+ * set for may be none of our patterns; or half of it, where that one is apart from the others.
+ * After the others, therefore.
+ */
+static void choose_below(const struct calibrate_result *r, enum calibrate_pattern pattern,
+			 unsigned int original_kb, struct calibrate_choice choice[NR_CLASSES],
+			 unsigned int id)
+{
+	/* These follow each other. */
+	static const unsigned int ignored =
+		1U << CLASS_SEQUENTIAL | 1U << CLASS_MIXED | 1U << CLASS_SMALL_FILES;
+	double enough = enough_rate(r, pattern, KNEE_SHARE);
+	int nearest = -1;
+	struct calibrate_choice *c = &choice[id];
+	unsigned int v;
+
+	if (!c->measured || c->clamp != CLAMP_NONE)
+		return;
+	for (v = CALIBRATE_VALUES; v-- > 0;) {
+		if (calibrate_ladder[v] >= original_kb || calibrate_ladder[v] <= c->kb ||
+		    believable_rate(r, pattern, v) < enough ||
+		    !original_harms(r, pattern, calibrate_ladder[v], original_kb))
+			continue;
+		if (nearest < 0)
+			nearest = (int)v;
+		if (is_apart(choice, ignored, calibrate_ladder[v], original_kb) &&
+		    2 * calibrate_ladder[v] >= calibrate_ladder[nearest]) {
+			nearest = (int)v;
+			break;
+		}
+	}
+	if (nearest < 0)
+		return;
+	c->kb = calibrate_ladder[nearest];
+	snprintf(c->why, sizeof(c->why), "as good as the best; the original %u KB costs",
+		 original_kb);
+}
+
+static bool is_twice_another(const struct calibrate_choice choice[NR_CLASSES], unsigned int kb)
+{
+	unsigned int id;
+
+	for (id = 0; id < NR_CLASSES; id++)
+		if (choice[id].measured && 2 * choice[id].kb == kb)
+			return true;
+	return false;
+}
+
+/*
+ * Where the original is in force, a class's own value does nothing but take a page off the half of
+ * it (policy_kb()), which others may have in force.
+ */
+static void give_way(unsigned int original_kb, struct calibrate_choice choice[NR_CLASSES])
+{
+	unsigned int id;
+
+	for (id = 0; id < NR_CLASSES; id++)
+		while (choice[id].measured && choice[id].clamp == CLAMP_NEVER_LOWER &&
+		       2 * choice[id].kb <= original_kb && is_twice_another(choice, choice[id].kb))
+			choice[id].kb *= 2;
 }
 
 /* After the others: theirs are what has to be kept apart from. */
@@ -519,7 +611,7 @@ static void choose_ample(const struct calibrate_result *r, unsigned int original
 	for (i = 0; i < sizeof(ample_kb) / sizeof(ample_kb[0]); i++) {
 		kb = ample_kb[i];
 		if (original_kb <= kb || !is_ample(r, sequential->kb, kb) ||
-		    !is_apart(choice, kb, original_kb))
+		    !is_apart(choice, 0, kb, original_kb))
 			continue;
 		sequential->kb = kb;
 		sequential->clamp = CLAMP_NONE;
@@ -639,6 +731,69 @@ static unsigned int sparing_kb(const struct calibrate_result *r, int knee)
 }
 
 /*
+ * Does the curve show a limit of the device that a scan reaches, from @kb on? Then what the scan
+ * asks for less at once is left for others. Without one it would only be slower: a disk like memory
+ * has 6.7 GB/s for a scan beside random readers at 2560 KB, 3.8 at 512, and no more reads for them.
+ */
+static bool shows_limit(const struct calibrate_result *r, unsigned int kb)
+{
+	const struct calibrate_cell *cell = r->cell[CALIBRATE_SCAN];
+	double enough = (1 - LIMIT_SPREAD) * best_rate(r, CALIBRATE_SCAN);
+	unsigned int v;
+
+	if (r->noise[CALIBRATE_SCAN] > LIMIT_SPREAD)
+		return false;
+	for (v = 0; v < CALIBRATE_VALUES; v++)
+		if (calibrate_ladder[v] >= kb && has_figure(&cell[v]) && cell[v].typical < enough)
+			return false;
+	return true;
+}
+
+static void choose_mixed(const struct calibrate_result *r, unsigned int original_kb,
+			 struct calibrate_choice *mixed)
+{
+	unsigned int standard_kb = mixed->kb, sparing, most_kb;
+	int scan = certain_knee(r, CALIBRATE_SCAN, MIXED_SHARE, mixed->kb);
+
+	choose(mixed, r, SCAN, scan, "knee of the scan, at 95 %");
+	if (!mixed->measured)
+		return;
+	if (mixed->kb < standard_kb) {
+		/* Beside other readers a scan is served in proportion to what it asks for at once.
+		 */
+		mixed->kb = standard_kb;
+		snprintf(mixed->why, sizeof(mixed->why), "the default, above the knee of the scan");
+	}
+	sparing = sparing_kb(r, scan);
+	if (mixed->kb < sparing) {
+		mixed->kb = sparing;
+		snprintf(mixed->why, sizeof(mixed->why),
+			 "leaves nine tenths of the reads to those beside a scan");
+	}
+	most_kb = original_kb > MIXED_MOST_KB ? original_kb : MIXED_MOST_KB;
+	if (mixed->kb > most_kb) {
+		/* Beyond that the readers beside the scan would pay for what it gains. */
+		mixed->kb = most_kb;
+		snprintf(mixed->why, sizeof(mixed->why),
+			 "no more than 1024 or the original, for those beside a scan");
+	}
+}
+
+/* Not below what a scan alone is given, unless that leaves something to others. */
+static void settle_mixed(const struct calibrate_result *r, unsigned int original_kb,
+			 const struct calibrate_choice *sequential, struct calibrate_choice *mixed)
+{
+	bool harmed = sequential->clamp == CLAMP_NONE; /* by the original */
+	unsigned int least_kb = harmed ? sequential->kb : original_kb;
+
+	if (!mixed->measured || mixed->kb >= least_kb || shows_limit(r, mixed->kb))
+		return;
+	mixed->kb = least_kb;
+	snprintf(mixed->why, sizeof(mixed->why), "%s: no limit is seen that a scan would share",
+		 harmed ? "as for a scan alone" : "the original");
+}
+
+/*
  * Of a value and its half, both in the row, the half loses a page (policy_kb()). Objects lie
  * aligned, and feel it: what is read around one of them cuts the first page off the one before,
  * which is then read again. So others go one value up from twice that of objects, where they lose
@@ -665,9 +820,8 @@ static void make_way_for_objects(const struct calibrate_result *r,
 bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb,
 		      struct calibrate_choice choice[NR_CLASSES])
 {
-	struct calibrate_choice *mixed = &choice[CLASS_MIXED], *small = &choice[CLASS_SMALL_FILES];
+	struct calibrate_choice *small = &choice[CLASS_SMALL_FILES];
 	int scan, files;
-	unsigned int standard_mixed, sparing_mixed, most_mixed;
 	bool any = false;
 	unsigned int id;
 
@@ -679,31 +833,11 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 #undef X
 	snprintf(choice[CLASS_RANDOM].why, sizeof(choice[CLASS_RANDOM].why),
 		 "the default: readahead does nothing for it");
-	standard_mixed = mixed->kb;
 	choose(&choice[CLASS_SEQUENTIAL], r, SCAN,
 	       certain_knee(r, CALIBRATE_SCAN, KNEE_SHARE, choice[CLASS_SEQUENTIAL].kb),
 	       "knee of the scan");
-	scan = certain_knee(r, CALIBRATE_SCAN, MIXED_SHARE, mixed->kb);
-	choose(mixed, r, SCAN, scan, "knee of the scan, at 95 %");
-	if (mixed->measured && mixed->kb < standard_mixed) {
-		/* Beside other readers a scan is served in proportion to what it asks for at once.
-		 */
-		mixed->kb = standard_mixed;
-		snprintf(mixed->why, sizeof(mixed->why), "the default, above the knee of the scan");
-	}
-	sparing_mixed = sparing_kb(r, scan);
-	if (mixed->measured && mixed->kb < sparing_mixed) {
-		mixed->kb = sparing_mixed;
-		snprintf(mixed->why, sizeof(mixed->why),
-			 "leaves nine tenths of the reads to those beside a scan");
-	}
-	most_mixed = original_kb > MIXED_MOST_KB ? original_kb : MIXED_MOST_KB;
-	if (mixed->measured && mixed->kb > most_mixed) {
-		/* Beyond that the readers beside the scan would pay for what it gains. */
-		mixed->kb = most_mixed;
-		snprintf(mixed->why, sizeof(mixed->why),
-			 "no more than 1024 or the original, for those beside a scan");
-	}
+	choose_clamp(&choice[CLASS_SEQUENTIAL], r, CALIBRATE_SCAN, original_kb);
+	choose_mixed(r, original_kb, &choice[CLASS_MIXED]);
 	scan = certain_knee(r, CALIBRATE_SCAN, KNEE_SHARE, small->kb);
 	files = certain_knee(r, CALIBRATE_FILES, KNEE_SHARE, small->kb);
 	/* A file of 1 MB is a scan with a begin, one of 64 KB a begin. */
@@ -716,12 +850,15 @@ bool calibrate_choose(const struct calibrate_result *r, unsigned int original_kb
 	choose(&choice[CLASS_LONG_RUNS], r, LONG_RUNS,
 	       best_for_runs(r, LONG_RUNS, choice[CLASS_LONG_RUNS].kb),
 	       "best for runs of 256 KB and 1 MB");
-	choose_clamp(&choice[CLASS_SEQUENTIAL], r, CALIBRATE_SCAN, original_kb);
-	choose_clamp(small, r, files > scan ? CALIBRATE_FILES : CALIBRATE_SCAN, original_kb);
+	choose_clamp(small, r, CALIBRATE_FILES, original_kb); /* no window of theirs is larger */
 	choose_random(r, original_kb, &choice[CLASS_PAGES], &choice[CLASS_OBJECTS]);
 	make_way_for_objects(r, &choice[CLASS_OBJECTS], &choice[CLASS_SHORT_RUNS], SHORT_RUNS);
 	make_way_for_objects(r, &choice[CLASS_OBJECTS], &choice[CLASS_LONG_RUNS], LONG_RUNS);
+	choose_below(r, CALIBRATE_SCAN, original_kb, choice, CLASS_SEQUENTIAL);
+	choose_below(r, CALIBRATE_FILES, original_kb, choice, CLASS_SMALL_FILES);
+	settle_mixed(r, original_kb, &choice[CLASS_SEQUENTIAL], &choice[CLASS_MIXED]);
 	choose_ample(r, original_kb, choice);
+	give_way(original_kb, choice);
 	for (id = 0; id < NR_CLASSES; id++)
 		any |= choice[id].measured;
 	return any;

@@ -728,21 +728,33 @@ static int fill_in(struct measuring *m, enum calibrate_pattern pattern)
 	return 0;
 }
 
-/* What could still be chosen, downwards and upwards in turn: drift would show as noise. */
+/*
+ * What could still be chosen, and the original, which is not given up for one figure: a scan at it
+ * each time, as fast as that may be by then.
+ */
+static bool is_repeated(const struct measuring *m, enum calibrate_pattern pattern,
+			unsigned int value)
+{
+	unsigned int repeats = m->result->cell[pattern][value].repeats;
+
+	if (repeats == CALIBRATE_REPEATS_MAX)
+		return false;
+	if (repeats && calibrate_ladder[value] == m->result->original_kb &&
+	    (repeats < 2 || pattern == CALIBRATE_SCAN))
+		return true;
+	return calibrate_is_contender(m->result, pattern, value);
+}
+
+/* Downwards and upwards in turn: drift would show as noise. */
 static int later_pass(struct measuring *m, bool down, unsigned int *figures)
 {
-	const struct calibrate_cell *cell;
 	unsigned int p, i, v;
-	bool once;
 	int err;
 
 	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++) {
 		for (i = 0; i < CALIBRATE_VALUES; i++) {
 			v = down ? CALIBRATE_VALUES - 1 - i : i;
-			cell = &m->result->cell[p][v];
-			once = calibrate_ladder[v] == m->result->original_kb && cell->repeats == 1;
-			if ((!once && !calibrate_is_contender(m->result, p, v)) ||
-			    cell->repeats == CALIBRATE_REPEATS_MAX)
+			if (!is_repeated(m, p, v))
 				continue;
 			err = measure_cell(m, p, v);
 			if (err)
@@ -837,6 +849,7 @@ int calibrate_measure(const struct calibrate_plan *plan, struct calibrate_result
 	int err;
 
 	memset(r, 0, sizeof(*r));
+	r->original_kb = plan->original_kb;
 	m.began = now_s();
 	m.deadline = m.began + plan->seconds;
 	m.seed = 0x9e3779b97f4a7c15ULL ^ (uint64_t)getpid() << 32 ^ (uint64_t)time(NULL);

@@ -713,6 +713,7 @@ static int measure(struct calibration *c, int signals)
 		.signals = signals,
 		.seconds = c->seconds,
 		.bytes = c->bytes,
+		.original_kb = c->about.original_kb,
 		.disk_stat = c->stat_path[0] ? c->stat_path : NULL,
 		.lent = c->lent,
 		.progress = show_progress,
@@ -723,7 +724,6 @@ static int measure(struct calibration *c, int signals)
 	int err;
 
 	calibrate_ladder_include(c->about.original_kb);
-	c->result.original_kb = c->about.original_kb;
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	err = calibrate_measure(&plan, &c->result, &c->about.file_bytes, &why);
 	clock_gettime(CLOCK_MONOTONIC, &ended);

@@ -272,7 +272,9 @@ static int give(struct follower *f, const struct order *o)
 	if (errno == EAGAIN || errno == ENOBUFS)
 		return -EAGAIN;
 	f->dead = true;
-	f->say(FOLLOWER_WARNING, "open files follow no more: the process for that has died");
+	f->say(FOLLOWER_WARNING,
+	       "open files follow no more: the process for that has died; restart "
+	       "bpfahead to have them follow");
 	return -EPIPE;
 }
 

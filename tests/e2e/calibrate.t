@@ -89,6 +89,16 @@ like "$(stored)" "identity = fs-uuid:$uuid" 'the file says so'
 is "$(stored | grep -c "identity.*${NAME}\|identity.*$BDI")" 0 'and names no loop device'
 sequential=$(jq .policy.sequential.kb "$T/out")
 
+# A quarter of the best rate: nothing but that it is the administrator's has it measured again. On a disk five times
+# as fast, or the time would be over before.
+set_kb 16
+throttle 200000000 3000
+calibrate "$MNT" --dry-run --seconds 32 --bytes 96M --json
+is "$(jq '.patterns[0].values[] | select(.kb == 16).repeats | length >= 2' "$T/out")" true \
+	"the administrator's own value is measured again, however slow" || diag "$(jq -c '.patterns[0]' "$T/out")"
+throttle 40000000 600
+set_kb $original
+
 # --- the row is found again ----------------------------------------------------------------------
 
 start_run

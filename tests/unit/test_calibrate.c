@@ -482,8 +482,10 @@ static void test_original_that_costs(void **state)
 	plant(&r, CALIBRATE_SCAN, slow_large, 1);
 	plant(&r, CALIBRATE_PAGE, by_size, 1);
 	calibrate_choose(&r, 4096, choice);
-	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
-	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NONE); /* lowered after all */
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb,
+			 512); /* lowered after all, no more than it must */
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NONE);
+	assert_int_equal(choice[CLASS_MIXED].kb, 512);
 	calibrate_choose(&r, 256, choice);
 	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
 	/* A small original that costs is raised after all, one that is not known bends nothing. */
@@ -492,6 +494,88 @@ static void test_original_that_costs(void **state)
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NONE);
 	calibrate_choose(&r, 0, choice);
 	assert_int_equal(choice[CLASS_PAGES].clamp, CLAMP_NEVER_RAISE);
+}
+
+/*
+ * A disk as fast as memory, recorded: no limit that a scan would share, and the original of 2560 KB
+ * costs, where that was seen more than once (windows of 2 MB in memory that the host has to find).
+ */
+static void test_recorded_disk_like_memory(void **state)
+{
+	static const double scan[] = {NONE, 917, 1558, 2812, 3888, 4772, 5785, 5481, 952, 379};
+	static const double runs_64[] = {NONE, 592, 636, 495, 582, 542, 183, 560, 503, 558};
+	static const double runs_256[] = {NONE, 995, 1283, 1373, 1322, 1287, 858, 1007, 1067, 836};
+	static const double runs_1m[] = {NONE, 2597, 2586, 2438, 2482,
+					 2217, 2324, 1825, 1303, 1245};
+	static const double files[] = {NONE, 709, 790, 762, 765, 898, 1024, 941, 964, 1054};
+	static const double spread[] = {0, 0, 0, 17.6, 11.8, 6.3, 10.5, 12.6, 10, 0};
+	static const double original_once[] = {0, 0, 0, 17.6, 11.8, 6.3, 10.5, 12.6, 0, 0};
+	static const double spread_runs[] = {0, 9.1, 13, 7.2, 5.3, 5.2, 6, 5.8, 4.7, 5.1};
+	static const double spread_files[] = {0, 5.4, 11.5, 4.2, 8.4, 14.9, 6, 6.2, 3.6, 7};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r;
+	bool once;
+
+	(void)state;
+	calibrate_ladder_include(2560);
+	for (once = false;; once = true) {
+		memset(&r, 0, sizeof(r));
+		plant_repeats(&r, CALIBRATE_SCAN, scan, once ? original_once : spread);
+		plant_repeats(&r, CALIBRATE_RUN_64K, runs_64, spread_runs);
+		plant_repeats(&r, CALIBRATE_RUN_256K, runs_256, spread_runs);
+		plant_repeats(&r, CALIBRATE_RUN_1M, runs_1m, spread_runs);
+		plant_repeats(&r, CALIBRATE_FILES, files, spread_files);
+		assert_true(calibrate_choose(&r, 2560, choice));
+		assert_int_equal(choice[CLASS_SEQUENTIAL].kb, once ? 256 : 1024);
+		assert_int_equal(choice[CLASS_SEQUENTIAL].clamp,
+				 once ? CLAMP_NEVER_LOWER : CLAMP_NONE);
+		assert_int_equal(choice[CLASS_MIXED].kb, once ? 2560 : 1024);
+		assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 256);
+		assert_int_equal(choice[CLASS_LONG_RUNS].kb, 64);
+		/* 512 by its curve; it is not in force, and would take a page off short runs. */
+		assert_int_equal(choice[CLASS_SMALL_FILES].kb, 1024);
+		assert_int_equal(choice[CLASS_SMALL_FILES].clamp, CLAMP_NEVER_LOWER);
+		if (once)
+			break;
+	}
+	/* It is in force where the original is smaller, and that bends nothing. */
+	calibrate_choose(&r, 128, choice);
+	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 512);
+	/* Fast at other times: a second one that is slow is no accident, the first may be one. */
+	calibrate_add(&r, CALIBRATE_SCAN, AT_2048, 5400e6, 1);
+	calibrate_add(&r, CALIBRATE_SCAN, AT_2048, 5500e6, 1);
+	calibrate_summarise(&r);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NEVER_LOWER);
+	calibrate_add(&r, CALIBRATE_SCAN, AT_2048, 371e6, 1);
+	calibrate_summarise(&r);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 1024);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NONE);
+	calibrate_ladder_include(2048);
+}
+
+/* The value nearest to an original that costs, of those as good as the best, is no half of another.
+ */
+static void test_below_an_original_that_costs(void **state)
+{
+	static const double scan[] = {NONE, 50, 90, 100, 100, 100, 100, 100, 50, 40};
+	static const double runs[] = {NONE, 20, 25, 29, 38, 38, 49, 31, 28, 28};
+	static const double quiet[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	calibrate_ladder_include(2560);
+	plant_repeats(&r, CALIBRATE_SCAN, scan, quiet);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 1024);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NONE);
+	plant_repeats(&r, CALIBRATE_RUN_64K, runs, quiet);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 512);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 512);
+	calibrate_ladder_include(2048);
 }
 
 /*
@@ -660,13 +744,14 @@ static void test_lead_beyond_the_spread(void **state)
 	static const double original_not[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 20, 1, 1};
 	static const struct {
 		const double *spread;
-		unsigned int runs_kb;
+		unsigned int runs_kb,
+			scan_kb; /* 512 is half of the original: 256 rather, if certain */
 		enum clamp clamp;
 	} cases[] = {
-		{certain, 64, CLAMP_NONE},
-		{chosen_not, 256, CLAMP_NEVER_LOWER},
-		{default_not, 256, CLAMP_NONE},
-		{original_not, 64, CLAMP_NEVER_LOWER},
+		{certain, 64, 256, CLAMP_NONE},
+		{chosen_not, 256, 64, CLAMP_NEVER_LOWER},
+		{default_not, 256, 512, CLAMP_NONE},
+		{original_not, 64, 64, CLAMP_NEVER_LOWER},
 	};
 	struct calibrate_choice choice[NR_CLASSES];
 	struct calibrate_result r;
@@ -679,7 +764,7 @@ static void test_lead_beyond_the_spread(void **state)
 		plant_repeats(&r, CALIBRATE_SCAN, scan, cases[i].spread);
 		calibrate_choose(&r, 1024, choice);
 		assert_int_equal(choice[CLASS_SHORT_RUNS].kb, cases[i].runs_kb);
-		assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 64);
+		assert_int_equal(choice[CLASS_SEQUENTIAL].kb, cases[i].scan_kb);
 		assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, cases[i].clamp);
 	}
 }
@@ -1063,6 +1148,8 @@ int main(void)
 		cmocka_unit_test(test_runs_make_way_for_objects),
 		cmocka_unit_test(test_row_of_a_hard_disk),
 		cmocka_unit_test(test_original_that_costs),
+		cmocka_unit_test(test_recorded_disk_like_memory),
+		cmocka_unit_test(test_below_an_original_that_costs),
 		cmocka_unit_test(test_burst_is_no_best),
 		cmocka_unit_test(test_recorded_hard_disk),
 		cmocka_unit_test(test_peak_of_a_scan),
