@@ -36,7 +36,7 @@ struct steer_bdi {
 	bool has_row; /* `written` is in the map, and ours */
 	/* A value for the time being, until its class is no longer in force; 0: none. */
 	unsigned int episode_class, episode_kb;
-	/* A trial: a value for the classes of the mask; 0: none. */
+	/* A trial and what comes after it: a value for the classes of the mask; 0: none. */
 	unsigned int trial_kb;
 	__u32 trial_classes;
 	unsigned int pair_kb; /* what `pages` and `objects` share while their readers are there */
@@ -507,7 +507,11 @@ static void tell_trial(struct steer *s, struct steer_bdi *b, const struct trim_f
 		news(s, b, false, "at %u KB objects are not seen any more: single pages", f->to_kb);
 		break;
 	default:
-		if (f->result == RUNG_ABORTED)
+		if (f->result == RUNG_UNMASKED)
+			news(s, b, false,
+			     "%u KB for %s in place of %u: they are objects there: %u KB again",
+			     f->to_kb, class, f->from_kb, f->from_kb);
+		else if (f->result == RUNG_ABORTED)
 			news(s, b, false, "%u KB for %s in place of %u: no telling: %u KB again",
 			     f->to_kb, class, f->from_kb, f->from_kb);
 		else
@@ -526,7 +530,8 @@ static void act_on_trial(struct steer *s, struct steer_bdi *b, const struct trim
 {
 	unsigned int base = nominal_kb(base_kb(b, f->class_id));
 
-	tell_trial(s, b, f);
+	if (f->verdict != TRIM_SETTLED)
+		tell_trial(s, b, f);
 	switch (f->verdict) {
 	case TRIM_TRY:
 		learned_device(&s->learned, b->device)->trials++;
@@ -550,6 +555,9 @@ static void act_on_trial(struct steer *s, struct steer_bdi *b, const struct trim
 	case TRIM_UNPAIR:
 		b->pair_kb = 0;
 		b->trial_kb = 0;
+		break;
+	case TRIM_BACK:
+		b->trial_kb = f->holds ? f->from_kb : 0;
 		break;
 	default:
 		b->trial_kb = 0;
@@ -591,7 +599,12 @@ static void probe(struct steer *s, struct steer_bdi *b, const struct sample *sam
 
 	if (class_id >= CLASSES_MAX)
 		return;
-	keep_pair(s, b, sample, hop);
+	if (s->probes) {
+		keep_pair(s, b, sample, hop);
+	} else if (b->pair_kb) {
+		b->pair_kb = 0;
+		refresh(s, b);
+	}
 	/* The row may be missing from the map, and be somebody's to write: it is read where it
 	 * counts. */
 	if (!trim_is_busy(&s->trim, b->bdi_id))
@@ -603,7 +616,7 @@ static void probe(struct steer *s, struct steer_bdi *b, const struct sample *sam
 	state.seldom = b->base_is_own && b->base.ra_kb[class_id];
 	state.fresh = monotonic_ns() < sample->time_ns + FRESH_NS;
 	state.allowed = !guard_is_busy(&s->guard, b->bdi_id) && !b->stood_back && !b->retry_ns &&
-			!b->episode_kb && b->base.clamp[class_id] != CLAMP_BY_HAND;
+			!b->episode_kb && b->base.clamp[class_id] != CLAMP_BY_HAND && s->probes;
 	for (i = 0; i < TRIM_RUNGS; i++) {
 		if (is_harmful(s, b, class_id, trim_rung_kb(i), now_s))
 			state.harmful |= 1U << i;
@@ -612,6 +625,16 @@ static void probe(struct steer *s, struct steer_bdi *b, const struct sample *sam
 		    &finding);
 	if (finding.verdict != TRIM_NOTHING)
 		act_on_trial(s, b, &finding);
+	if (b->trial_kb && !trim_is_busy(&s->trim, b->bdi_id)) { /* its place was taken */
+		b->trial_kb = 0;
+		refresh(s, b);
+	}
+	/* A class that the trial shows may be in force in a hop or two: not with its own value. */
+	if (trim_has_shown(&s->trim, b->bdi_id) && sample->hop_class < CLASSES_MAX &&
+	    !(b->trial_classes & (1U << sample->hop_class))) {
+		b->trial_classes |= 1U << sample->hop_class;
+		refresh(s, b);
+	}
 }
 
 static void end_probe(struct steer *s, struct steer_bdi *b)
@@ -670,7 +693,7 @@ static void sampled(const struct sample *sample, void *arg)
 		refresh(s, b);
 	}
 	retry(s, b, sample);
-	if (s->probes)
+	if (s->probes || trim_is_busy(&s->trim, b->bdi_id)) /* a trial ends as it should */
 		probe(s, b, sample, &hop);
 	else
 		end_probe(s, b);
@@ -696,6 +719,7 @@ static void applied(const struct event *e, const struct apply_report *r, void *a
 		return;
 	if (r->outcome == APPLY_GONE) {
 		guard_forget(&s->guard, b->bdi_id);
+		trim_forget(&s->trim, b->bdi_id);
 		if (b->has_row)
 			bpf_map_delete_elem(s->maps->policy, &b->bdi_id);
 		memset(b, 0, sizeof(*b));

@@ -21,7 +21,8 @@
 #define LOSS_CHEAPER 20 /* at this and a tenth less read from the device, less is better */
 #define MORE_CALLS 25   /* for each place: fewer cut no objects */
 #define AGAIN_NS (3600 * SECOND)
-#define AGAIN_MAX 5 /* doublings */
+#define AGAIN_MAX 5    /* doublings */
+#define SETTLED_HOPS 3 /* in a row, as many as confirm a class */
 #define SELDOM 10
 #define PEEK_NS (120 * SECOND)
 
@@ -52,19 +53,26 @@ static struct trim_bdi *find(const struct trim *t, __u64 bdi_id)
 	return NULL;
 }
 
+/* Nothing goes on, or its readers have left it unfinished. */
+static bool gives_way(const struct trim_bdi *b, __u64 now)
+{
+	return b->phase == TRIM_RESTING ||
+	       (b->phase == TRIM_SETTLING && now - b->used_ns > 3 * STABLE_NS);
+}
+
 /* NULL while every place has a trial going on. */
-static struct trim_bdi *get(struct trim *t, __u64 bdi_id)
+static struct trim_bdi *get(struct trim *t, __u64 bdi_id, __u64 now)
 {
 	struct trim_bdi *b = find(t, bdi_id), *c;
 	unsigned int i;
 
 	for (i = 0; !b && i < TRIM_BDIS; i++)
-		b = t->bdi[i].phase == TRIM_RESTING ? &t->bdi[i] : NULL;
+		b = gives_way(&t->bdi[i], now) ? &t->bdi[i] : NULL;
 	if (!b || b->bdi_id == bdi_id)
 		return b;
 	for (i = 0; i < TRIM_BDIS; i++) {
 		c = &t->bdi[i];
-		if (c->phase == TRIM_RESTING && c->used_ns < b->used_ns)
+		if (gives_way(c, now) && c->used_ns < b->used_ns)
 			b = c;
 	}
 	memset(b, 0, sizeof(*b));
@@ -137,6 +145,17 @@ static void rest(struct trim_bdi *b, __u64 now)
 	b->of[b->class_id].next_ns = now + REST_NS;
 }
 
+/* The value before is in place, or nothing came of it; no class has had a say yet. */
+static void leave(struct trim_bdi *b, __u64 now)
+{
+	rest(b, now);
+	if (!b->settles)
+		return;
+	b->phase = TRIM_SETTLING;
+	b->phase_ns = now;
+	b->nr_settled = 0;
+}
+
 static void remember(struct trim_bdi *b, enum trim_result result, __u64 now)
 {
 	struct trim_class *c = &b->of[b->class_id];
@@ -193,14 +212,16 @@ static void conclude(struct trim *t, struct trim_bdi *b, enum trim_verdict verdi
 	f->classes = classes_of(b->class_id);
 	f->from_kb = b->from_kb;
 	f->to_kb = b->to_kb;
-	f->hides = b->others * 2 > b->nr_trial;
+	f->hides = b->others * 2 > b->nr_trial ||
+		   (b->nr_trial && b->trial[b->nr_trial - 1].class_id != b->class_id);
 	f->rate_before = objective_rate(b->before, b->nr_before, own);
 	f->rate_after = objective_rate(b->trial, b->nr_trial, own);
 	objective_compare(b->before, b->nr_before, b->trial, b->nr_trial, own, &f->change);
 	f->more_calls = more_calls(b);
 	t->verdicts[verdict]++;
 	remember(b, result, now);
-	b->charge = result == RUNG_WORSE || result == RUNG_ABORTED;
+	b->charge = result == RUNG_WORSE || result == RUNG_ABORTED || result == RUNG_UNMASKED;
+	f->holds = b->settles = verdict == TRIM_BACK && b->tried_ns;
 	b->phase_ns = now;
 	if (verdict != TRIM_KEEP) {
 		b->phase = TRIM_LEAVING;
@@ -260,6 +281,19 @@ static enum trim_result judge(const struct trim_bdi *b)
 	return others_fine && mine.gain > GAIN_PAYS ? RUNG_UNCLEAR : RUNG_EQUAL;
 }
 
+/*
+ * Pages that a smaller value shows to be objects: those have a value of their own, which nobody has
+ * tried on these readers. So the smaller one cannot be kept for pages, however it does.
+ */
+static bool is_unmasked(const struct trim_bdi *b, enum trim_result result)
+{
+	if (b->class_id != CLASS_PAGES || b->paired || !b->others)
+		return false;
+	return result == RUNG_BETTER ||
+	       (b->nr_trial >= CLEAR_HOPS && b->trial[b->nr_trial - 1].class_id != CLASS_PAGES &&
+		b->trial[b->nr_trial - 2].class_id != CLASS_PAGES);
+}
+
 static void on_trial(struct trim *t, struct trim_bdi *b, const struct hop *hop, __u64 now,
 		     struct trim_finding *f)
 {
@@ -275,6 +309,8 @@ static void on_trial(struct trim *t, struct trim_bdi *b, const struct hop *hop, 
 		conclude(t, b, TRIM_UNPAIR, RUNG_BETTER, now, f);
 		return;
 	}
+	if ((result == RUNG_UNKNOWN || result == RUNG_BETTER) && is_unmasked(b, result))
+		result = RUNG_UNMASKED;
 	if (result == RUNG_BETTER)
 		conclude(t, b, TRIM_KEEP, result, now, f);
 	else if (result != RUNG_UNKNOWN)
@@ -305,11 +341,37 @@ static void begin(struct trim_bdi *b, const struct trim_state *state,
 	b->nr_before = b->nr_trial = b->strangers = b->others = 0;
 }
 
+/* Does this hop, at the value before, show the class in force as hops did before the trial? */
+static bool confirms(const struct trim_bdi *b, unsigned int decided, const struct hop *hop)
+{
+	if (hop->class_id == decided)
+		return true;
+	if (!belongs(hop->class_id, decided))
+		return false;
+	/* With one value for both it makes no odds; and objects that are hidden were so before. */
+	return b->paired || (decided == CLASS_OBJECTS && b->class_id == CLASS_OBJECTS);
+}
+
+static void on_settling(struct trim *t, struct trim_bdi *b, unsigned int decided,
+			const struct hop *hop, struct trim_finding *f)
+{
+	if (!hop->span_ns)
+		return;
+	b->nr_settled = confirms(b, decided, hop) ? b->nr_settled + 1 : 0;
+	/* After a gap the readers are others. */
+	if (b->nr_settled < SETTLED_HOPS && hop->span_ns <= 3 * STABLE_NS)
+		return;
+	b->phase = TRIM_RESTING;
+	f->verdict = TRIM_SETTLED;
+	f->class_id = b->class_id;
+	t->verdicts[TRIM_SETTLED]++;
+}
+
 void trim_sample(struct trim *t, const struct sample *s, const struct hop *hop,
 		 const struct trim_state *state, struct learned_device *budget,
 		 struct trim_finding *f)
 {
-	struct trim_bdi *b = get(t, s->bdi_id);
+	struct trim_bdi *b = get(t, s->bdi_id, s->time_ns);
 	__u64 now = s->time_ns;
 	bool fits;
 
@@ -351,12 +413,16 @@ void trim_sample(struct trim *t, const struct sample *s, const struct hop *hop,
 		b->strangers = 0;
 		return;
 	}
+	if (b->phase == TRIM_SETTLING) {
+		on_settling(t, b, s->decided_class, hop, f);
+		return;
+	}
 	if (b->phase == TRIM_LEAVING) {
 		/* The value is not in place any more, by whatever came between. */
 		if (now - b->phase_ns > PHASE_NS) {
 			if (b->charge && b->tried_ns)
 				budget->worse_ms += (now - b->tried_ns) / MS;
-			rest(b, now);
+			leave(b, now);
 		}
 		return;
 	}
@@ -392,8 +458,8 @@ bool trim_changed(struct trim *t, __u64 bdi_id, unsigned int class_id, __u64 tim
 	case TRIM_LEAVING:
 		if (b->charge && b->tried_ns)
 			budget->worse_ms += (time_ns - b->tried_ns) / MS;
-		rest(b, time_ns);
-		return belongs(class_id, b->class_id);
+		leave(b, time_ns);
+		return b->settles || belongs(class_id, b->class_id);
 	default:
 		return false;
 	}
@@ -412,6 +478,14 @@ bool trim_is_busy(const struct trim *t, __u64 bdi_id)
 	const struct trim_bdi *b = find(t, bdi_id);
 
 	return b && b->phase != TRIM_RESTING;
+}
+
+bool trim_has_shown(const struct trim *t, __u64 bdi_id)
+{
+	const struct trim_bdi *b = find(t, bdi_id);
+
+	return b && (b->phase == TRIM_TRIAL || b->phase == TRIM_SETTLING ||
+		     (b->phase == TRIM_LEAVING && b->settles));
 }
 
 __u64 trim_watch_until(const struct trim *t, __u64 bdi_id)

@@ -4,7 +4,11 @@
  * best. A state machine per bdi, without clock and I/O; loader/steer.c carries out what it asks
  * for.
  *
- *   resting -> before -> asking -> trial -> leaving -> resting
+ *   resting -> before -> asking -> trial -> leaving -> settling -> resting
+ *
+ * What a trial shows of its readers can change their class. So the value before stays, for whatever
+ * class was seen, until a class is confirmed at it ("settling"); only then classes have their own
+ * values again.
  *
  * A value is kept if it gives the class's own readers more, and costs nobody else. The time in
  * values that turn out worse is bounded by TRIM_SHARE of the time watched: a trial begins only if
@@ -25,20 +29,30 @@
 
 enum trim_verdict {
 	TRIM_NOTHING,
-	TRIM_TRY,    /* kb for the classes of the mask, for the time being */
-	TRIM_KEEP,   /* it stays */
-	TRIM_BACK,   /* it goes: worse, no better, or the readers left */
-	TRIM_UNPAIR, /* it goes, and what `pages` had in common with `objects`, too */
+	TRIM_TRY,     /* kb for the classes of the mask, for the time being */
+	TRIM_KEEP,    /* it stays */
+	TRIM_BACK,    /* it goes: worse, no better, or the readers left; from_kb for now */
+	TRIM_UNPAIR,  /* it goes, and what `pages` had in common with `objects`, too */
+	TRIM_SETTLED, /* after BACK: classes have their own values again */
 	NR_TRIM_VERDICTS,
 };
 
-enum trim_result { RUNG_UNKNOWN, RUNG_WORSE, RUNG_EQUAL, RUNG_BETTER, RUNG_UNCLEAR, RUNG_ABORTED };
+enum trim_result {
+	RUNG_UNKNOWN,
+	RUNG_WORSE,
+	RUNG_EQUAL,
+	RUNG_BETTER,
+	RUNG_UNCLEAR,
+	RUNG_ABORTED,
+	RUNG_UNMASKED, /* pages turn out to be objects at it, which have a value of their own */
+};
 
 struct trim_finding {
 	enum trim_verdict verdict;
 	enum trim_result result;
 	unsigned int class_id;
 	__u32 classes; /* bits: whose rows are meant */
+	bool holds;    /* BACK: from_kb stays for these, and whoever is seen, until SETTLED */
 	bool hides;    /* KEEP: at kb the class is taken for the other of its pair */
 	unsigned int from_kb, to_kb;
 	struct comparison change; /* of the class's own measure */
@@ -46,7 +60,14 @@ struct trim_finding {
 	__u64 rate_before, rate_after;
 };
 
-enum trim_phase { TRIM_RESTING, TRIM_BEFORE, TRIM_ASKING, TRIM_TRIAL, TRIM_LEAVING };
+enum trim_phase {
+	TRIM_RESTING,
+	TRIM_BEFORE,
+	TRIM_ASKING,
+	TRIM_TRIAL,
+	TRIM_LEAVING,
+	TRIM_SETTLING,
+};
 
 struct trim_class {
 	__u64 next_ns;
@@ -62,11 +83,12 @@ struct trim_bdi {
 	unsigned int stable_class;
 	enum trim_phase phase;
 	unsigned int class_id, from_kb, to_kb;
-	bool paired; /* the bdi's `pages` share a value with its `objects` */
-	bool charge; /* LEAVING: the time counts as worse */
+	bool paired;  /* the bdi's `pages` share a value with its `objects` */
+	bool charge;  /* LEAVING: the time counts as worse */
+	bool settles; /* LEAVING: the value before is held for a while */
 	__u64 phase_ns, tried_ns;
 	unsigned int strangers, others; /* hops of another class; of the other of the pair */
-	unsigned int nr_before, nr_trial;
+	unsigned int nr_before, nr_trial, nr_settled;
 	struct hop before[TRIM_BEFORE_MAX];
 	struct hop trial[TRIM_TRIAL_MAX];
 	struct trim_class of[NR_CLASSES];
@@ -105,6 +127,8 @@ bool trim_changed(struct trim *t, __u64 bdi_id, unsigned int class_id, __u64 tim
 void trim_forget(struct trim *t, __u64 bdi_id);
 
 bool trim_is_busy(const struct trim *t, __u64 bdi_id);
+/* A value is tried, or was and its readers have not settled: what they look like is its doing. */
+bool trim_has_shown(const struct trim *t, __u64 bdi_id);
 __u64 trim_watch_until(const struct trim *t, __u64 bdi_id); /* 0: no need */
 
 #endif

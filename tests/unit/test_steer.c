@@ -34,6 +34,9 @@ static struct applier *applier;
 static struct steer *steer;
 static struct made_device device;
 static unsigned int class_id, decided, ra_kb, hops_since, lines, warnings;
+/* Beyond this value, or from it on, readers look like another class; 0: never. */
+static unsigned int below_kb, below_class, from_kb, from_class;
+static unsigned int tried, most_kb, least_kb;
 static char last_line[512];
 
 static void take_line(bool warning, const char *line, void *arg)
@@ -41,6 +44,7 @@ static void take_line(bool warning, const char *line, void *arg)
 	(void)arg;
 	lines++;
 	warnings += warning;
+	tried += strstr(line, "trying") != NULL;
 	snprintf(last_line, sizeof(last_line), "%s", line);
 }
 
@@ -127,7 +131,7 @@ static int setup(void **state)
 	};
 	class_id = CLASS_PAGES;
 	ra_kb = 128;
-	lines = warnings = 0;
+	lines = warnings = tried = below_kb = from_kb = 0;
 	last_line[0] = '\0';
 	start();
 	return 0;
@@ -162,6 +166,13 @@ static unsigned int wanted(void)
 	return row.ra_kb[decided];
 }
 
+static unsigned int shown(void)
+{
+	if (from_kb && ra_kb >= from_kb)
+		return from_class;
+	return ra_kb < below_kb ? below_class : class_id;
+}
+
 static void one_hop(bool sampled)
 {
 	struct sample s = {.bdi_id = ID, .name = NAME};
@@ -174,7 +185,7 @@ static void one_hop(bool sampled)
 	made_work(&device, ra_kb, HOP_NS);
 	s.time_ns = e.time_ns = device.time_ns;
 	s.ra_kb = ra_kb;
-	s.hop_class = s.window_class = (__u8)class_id;
+	s.hop_class = s.window_class = (__u8)shown();
 	s.decided_class = (__u8)decided;
 	for (i = 0; i < COUNTERS_MAX; i++)
 		s.total[i] = (__u64)device.total[i];
@@ -187,7 +198,7 @@ static void one_hop(bool sampled)
 	}
 	if (hops_since++ < 4)
 		return;
-	decided = class_id;
+	decided = s.hop_class;
 	if (wanted() == ra_kb)
 		return;
 	e.new_class = (__u8)decided;
@@ -201,8 +212,11 @@ static void one_hop(bool sampled)
 
 static void run(unsigned int hops)
 {
-	while (hops--)
+	for (most_kb = 0, least_kb = ~0U; hops--;) {
 		one_hop(true);
+		most_kb = ra_kb > most_kb ? ra_kb : most_kb;
+		least_kb = ra_kb < least_kb ? ra_kb : least_kb;
+	}
 }
 
 static void harm_is_taken_back_and_remembered(void **state)
@@ -483,6 +497,169 @@ static void a_trial_that_pays(void **state)
 	free(t);
 }
 
+/* From here on a device that was watched for long, with the probe on; in the value of its class. */
+static void probe_a_watched_device(void)
+{
+	struct learned_table *t = calloc(1, sizeof(*t));
+
+	assert_non_null(t);
+	stop();
+	learned_device(t, NAME)->watched_ms = 100000000;
+	assert_int_equal(learned_save(t, dir), 0);
+	free(t);
+	set_switches(SWITCH_ON, SWITCH_ON);
+	start();
+	run(6);
+}
+
+static void run_until_tried(unsigned int kb)
+{
+	unsigned int i;
+
+	for (i = 0; i < 400 && ra_kb != kb; i++)
+		one_hop(true);
+	assert_int_equal(ra_kb, kb);
+	assert_int_equal(tried, 1);
+}
+
+/* Pages of 64 KB; below they are objects, whose own 128 do half as well (not 256: never raised). */
+static void pages_that_are_objects(double iops, double kb_per_s)
+{
+	set_default(CLASS_PAGES, 64);
+	set_default(CLASS_OBJECTS, 256);
+	device.iops = iops;
+	device.kb_per_s = kb_per_s;
+	device.reader[0].size_kb = 16;
+	below_kb = 64;
+	below_class = CLASS_OBJECTS;
+	probe_a_watched_device();
+	assert_int_equal(ra_kb, 64);
+}
+
+static void a_trial_changes_the_class(void **state)
+{
+	struct policy_row row;
+
+	(void)state;
+	pages_that_are_objects(3000, 125000); /* 32 KB would do better, but cannot stay */
+	run_until_tried(32);
+	/* Back, and nothing else, until pages are pages again; then the row is as it was. */
+	run(8);
+	assert_int_equal(most_kb, 64);
+	assert_int_equal(ra_kb, 64);
+	assert_non_null(strstr(last_line, "they are objects there: 64 KB again"));
+	run(8);
+	assert_int_equal(decided, CLASS_PAGES);
+	assert_false(row_of(ID, &row));
+	/* The next one is of 128 KB; nothing but what is tried is ever in force. */
+	run(400);
+	assert_int_equal(least_kb, 64);
+	assert_int_equal(most_kb, 128);
+	assert_int_equal(ra_kb, 64);
+}
+
+/* Switched off in the middle: the same. */
+static void switched_off_in_a_trial(void **state)
+{
+	struct policy_row row;
+
+	(void)state;
+	pages_that_are_objects(120, 10000);
+	run_until_tried(32);
+	set_switches(SWITCH_ON, SWITCH_OFF);
+	run(1);
+	assert_true(row_of(ID, &row));
+	assert_int_equal(row.ra_kb[CLASS_PAGES], 64);
+	assert_int_equal(row.ra_kb[CLASS_OBJECTS], 64);
+	run(10);
+	assert_int_equal(most_kb, 64);
+	assert_int_equal(ra_kb, 64);
+	run(6);
+	assert_false(row_of(ID, &row));
+	assert_int_equal(tried, 1);
+}
+
+/* Others come before the trial has begun: they have their own value, and nothing is held. */
+static void other_readers_before_a_trial(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	pages_that_are_objects(120, 10000);
+	for (i = 0; i < 400 && !tried; i++) {
+		hops_since = 1; /* no event, and so no write */
+		one_hop(true);
+	}
+	assert_int_equal(tried, 1);
+	assert_int_equal(ra_kb, 64);
+	set_default(CLASS_MIXED, 512);
+	class_id = CLASS_MIXED;
+	below_kb = 0;
+	hops_since = 4;
+	device.reader[0].kind = READER_STREAM;
+	run(4);
+	assert_int_equal(ra_kb, 512);
+	run(12);
+	assert_int_equal(least_kb, 512);
+	assert_int_equal(most_kb, 512);
+}
+
+/* A device goes in the middle of a trial, which goes with it. */
+static void gone_in_a_trial(void **state)
+{
+	struct event e = {.bdi_id = ID, .name = NAME};
+	struct apply_report r = {.outcome = APPLY_GONE};
+
+	(void)state;
+	pages_that_are_objects(120, 10000);
+	run_until_tried(32);
+	applier->listeners[0].applied(&e, &r, applier->listeners[0].arg);
+	lines = 0;
+	run(3);
+	assert_int_equal(lines, 0);
+}
+
+/* So many others read meanwhile that the trial's place is another's. */
+static void a_trial_is_forgotten(void **state)
+{
+	struct sample s = {.name = NAME, .decided_class = CLASS_PAGES};
+	struct policy_row row;
+	__u64 i;
+
+	(void)state;
+	pages_that_are_objects(120, 10000);
+	run_until_tried(32);
+	while (ra_kb != 64)
+		run(1);
+	assert_true(row_of(ID, &row));
+	device.time_ns += 60000000000ULL;
+	for (i = 1; i < 40; i++) {
+		s.bdi_id = i;
+		s.time_ns = device.time_ns + i;
+		applier->listeners[0].sampled(&s, applier->listeners[0].arg);
+	}
+	run(1);
+	assert_false(row_of(ID, &row));
+}
+
+/* Not only pages and objects: any class that is seen in a trial has to wait until it is over. */
+static void a_trial_changes_any_class(void **state)
+{
+	(void)state;
+	set_default(CLASS_MIXED, 16);
+	class_id = CLASS_SEQUENTIAL;
+	device.reader[0].kind = READER_STREAM;
+	from_kb = 512;
+	from_class = CLASS_MIXED;
+	probe_a_watched_device();
+	assert_int_equal(ra_kb, 256);
+	run_until_tried(512);
+	run(20);
+	assert_int_equal(least_kb, 256);
+	assert_int_equal(ra_kb, 256);
+	assert_int_equal(decided, CLASS_SEQUENTIAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +676,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_bdis, setup, teardown),
 		cmocka_unit_test_setup_teardown(nowhere_to_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_trial_that_pays, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_trial_changes_the_class, setup, teardown),
+		cmocka_unit_test_setup_teardown(switched_off_in_a_trial, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_readers_before_a_trial, setup, teardown),
+		cmocka_unit_test_setup_teardown(gone_in_a_trial, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_trial_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_trial_changes_any_class, setup, teardown),
 	};
 
 	if (geteuid()) {
