@@ -22,6 +22,7 @@
 #define RETRY_NS 2200000000ULL
 #define FRESH_NS 1500000000ULL
 #define PAIR_GAP_NS 30000000000ULL /* twice the time between samples, and some */
+#define UNJUDGED_NS 5000000000ULL  /* the switch may change no value, and other changes come */
 #define FALLBACK_KB 128            /* the kernel's own default for most disks */
 
 struct steer_bdi {
@@ -42,7 +43,7 @@ struct steer_bdi {
 	unsigned int pair_kb; /* what `pages` and `objects` share while their readers are there */
 	bool stood_back;
 	bool probed;         /* the switch, as this bdi's row knows it */
-	bool unjudged;       /* the next change is a person's doing */
+	__u64 unjudged_ns;   /* until then the next change is a person's doing */
 	__u64 next_expiry_s; /* of a memory that holds a class of this device; 0: none */
 	__u64 retry_ns;
 	__u32 told_by_hand; /* classes */
@@ -699,7 +700,7 @@ static void sampled(const struct sample *sample, void *arg)
 		end_probe(s, b);
 	if (s->probes != b->probed) { /* what it learned counts, or no more: a person's wish */
 		b->probed = s->probes;
-		b->unjudged = true;
+		b->unjudged_ns = sample->time_ns + UNJUDGED_NS;
 		refresh(s, b);
 	}
 	until = guard_watch_until(&s->guard, b->bdi_id);
@@ -734,14 +735,14 @@ static void applied(const struct event *e, const struct apply_report *r, void *a
 	if (r->original_kb)
 		b->original_kb = r->original_kb;
 	if (r->outcome == APPLY_NOOP)
-		b->unjudged = false;
+		b->unjudged_ns = 0;
 	if (r->outcome != APPLY_WRITTEN || !s->guards)
 		return;
 	if (trim_changed(&s->trim, b->bdi_id, e->new_class, e->time_ns,
 			 learned_device(&s->learned, b->device)))
 		return;
-	if (b->unjudged) {
-		b->unjudged = false;
+	if (e->time_ns < b->unjudged_ns) {
+		b->unjudged_ns = 0;
 		guard_forget(&s->guard, b->bdi_id);
 		return;
 	}

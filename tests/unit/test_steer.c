@@ -277,6 +277,23 @@ static void harm_beside_the_probe(void **state)
 	assert_non_null(strstr(last_line, "4096 KB does harm to pages"));
 }
 
+/* Switched on where nothing was learned changes no value: the next change is judged as any. */
+static void harm_after_the_probe_is_switched_on(void **state)
+{
+	(void)state;
+	set_default(CLASS_PAGES, 64);
+	run(40);
+	set_switches(SWITCH_ON, SWITCH_ON);
+	run(20);
+	assert_int_equal(ra_kb, 64);
+	assert_int_equal(warnings, 0);
+	set_default(CLASS_PAGES, 4096);
+	run(40);
+	assert_int_equal(ra_kb, 64);
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(last_line, "4096 KB does harm to pages"));
+}
+
 static void a_number_set_by_hand_stays(void **state)
 {
 	struct policy_row row, before;
@@ -665,6 +682,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(harm_is_taken_back_and_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(harm_beside_the_probe, setup, teardown),
+		cmocka_unit_test_setup_teardown(harm_after_the_probe_is_switched_on, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_number_set_by_hand_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_measured_row_is_what_ours_stands_on, setup,
 						teardown),
