@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -308,24 +309,90 @@ const char *libbpf_log_last(void)
  * Read from /proc/locks, not tried: whoever tried would hold the lock for a moment, and a
  * helper that starts just then would be turned away.
  */
-bool helper_alive(void)
+pid_t helper_pid(void)
 {
 	char line[256], file[64];
-	bool found = false;
 	struct stat st;
 	FILE *stream;
+	int pid = 0;
 
 	if (stat(cli.pin_dir, &st))
-		return false;
+		return 0;
 	snprintf(file, sizeof(file), " %02x:%02x:%lu ", major(st.st_dev), minor(st.st_dev),
 		 (unsigned long)st.st_ino);
 	stream = fopen("/proc/locks", "re");
 	if (!stream)
-		return false;
-	while (!found && fgets(line, sizeof(line), stream))
-		found = strstr(line, " FLOCK ") && strstr(line, file);
+		return 0;
+	while (!pid && fgets(line, sizeof(line), stream))
+		if (strstr(line, file) && sscanf(line, "%*d: FLOCK %*s %*s %d", &pid) != 1)
+			pid = 0;
 	fclose(stream);
+	return pid;
+}
+
+bool helper_alive(void)
+{
+	return helper_pid() != 0;
+}
+
+/* Only an applier has one, and by the time it is opened the process for open files is there. */
+static bool has_begun(const char *pid)
+{
+	static const char epoll[] = "anon_inode:[eventpoll]";
+	char path[64], target[sizeof(epoll)];
+	bool found = false;
+	struct dirent *d;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (d = readdir(dir))) {
+		n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target));
+		found = n == sizeof(epoll) - 1 && !memcmp(target, epoll, sizeof(epoll) - 1);
+	}
+	closedir(dir);
 	return found;
+}
+
+/* A live one; or it cannot be told. */
+static bool may_have_child(pid_t parent)
+{
+	char path[300], stat[256], state;
+	const char *after;
+	bool found = false;
+	struct dirent *d;
+	FILE *stream;
+	DIR *dir;
+	int of;
+
+	dir = opendir("/proc");
+	if (!dir)
+		return true;
+	while (!found && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/stat", d->d_name);
+		stream = d->d_name[0] >= '1' && d->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+		if (!stream)
+			continue;
+		/* "123 (a name) S 1 ...": the name can hold anything. */
+		after = fgets(stat, sizeof(stat), stream) ? strrchr(stat, ')') : NULL;
+		found = after && sscanf(after, ") %c %d", &state, &of) == 2 && of == parent &&
+			state != 'Z' && state != 'X';
+		fclose(stream);
+	}
+	closedir(dir);
+	return found;
+}
+
+pid_t helper_without_follower(void)
+{
+	pid_t helper = helper_pid();
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", helper);
+	return helper > 0 && has_begun(pid) && !may_have_child(helper) ? helper : 0;
 }
 
 const char *pin_path(const char *pin_dir, const char *name)

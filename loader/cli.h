@@ -90,8 +90,15 @@ int need_device(const char *device, char name[BDI_NAME_LEN]);
 void libbpf_log_capture(void);
 const char *libbpf_log_last(void); /* "" if none; one line */
 
-/* Does a helper hold the owner lock? */
+/* Who holds the owner lock; 0: no helper that can be seen from here. */
+pid_t helper_pid(void);
 bool helper_alive(void);
+
+/*
+ * The helper, if it is at work without the process that re-arms open files, its only child: it was
+ * started with open-files off, or that has died. 0: it has one, or is starting, or is not there.
+ */
+pid_t helper_without_follower(void);
 
 /* PIN_DIR/NAME; static buffers, four in turn. */
 const char *pin_path(const char *pin_dir, const char *name);

@@ -129,7 +129,7 @@ struct plan {
 	bool config_set, emergency;
 	bool exclusions; /* open_files is open */
 	struct open_files open_files;
-	bool per_file_set;
+	bool per_file_set, open_files_set;
 };
 
 static long long field_get(const struct config *config, const struct setting *setting)
@@ -603,6 +603,8 @@ static int plan_all(const struct maps *maps, struct plan *plan)
 			plan->config_set = true;
 			if (a->setting->offset == offsetof(struct config, per_file))
 				plan->per_file_set = true;
+			if (a->setting->offset == offsetof(struct config, open_files))
+				plan->open_files_set = true;
 			break;
 		case SET_KB:
 		case SET_CLAMP:
@@ -692,6 +694,19 @@ static int switch_per_file(const struct maps *maps, bool on)
 	nanosleep(&recheck, NULL);
 	per_file_end_all(cli.pin_dir, maps);
 	return 0;
+}
+
+/* A helper that was started with it off has no process for open files, nor can it have one. */
+static void tell_of_restart(void)
+{
+	struct open_files of;
+	pid_t helper = open_files_open(cli.pin_dir, &of) ? 0 : helper_without_follower();
+
+	open_files_close(&of);
+	if (helper)
+		say("open files do not follow yet: the helper at work (process %d) has to be "
+		    "started anew for that",
+		    helper);
 }
 
 /* The helper may be dead, or in the middle of a write: this process restores, and looks again. */
@@ -903,6 +918,8 @@ int cmd_config(int argc, char **argv)
 		status = write_plan(&maps, &plan);
 	if (!status && plan.per_file_set && !per_file)
 		status = switch_per_file(&maps, false);
+	if (!status && plan.open_files_set && plan.config.open_files == SWITCH_ON)
+		tell_of_restart();
 	if (!status && plan.emergency)
 		status = stand_still(&maps);
 close:

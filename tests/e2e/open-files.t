@@ -139,7 +139,8 @@ ok 'switched off' "$BPFAHEAD" config open-files=off
 ok 'a change' set_row 60
 nap 1
 is "$(kb_of_file plain)" 252 'open files keep what they had'
-ok 'switched on' "$BPFAHEAD" config open-files=on
+"$BPFAHEAD" config open-files=on 2>"$T/said"
+is "$?:$(<"$T/said")" 0: 'switched on, and run follows at once'
 ok 'a change' set_row 124
 ok 'open files have it' files_have 124 "${everybody[@]}"
 

@@ -165,13 +165,23 @@ random_again
 changed() { ! kb_is 128; }
 ok 'a value of ours' wait_for 15 changed
 ok 'another one' set_row 252
-"$BPFAHEAD" config open-files=on
+"$BPFAHEAD" config open-files=on 2>"$T/said"
+is "$?:$(<"$T/said")" "0:bpfahead: open files do not follow yet: the helper at work (process $RUN_PID) \
+has to be started anew for that" 'switched on: config says what that takes'
+"$BPFAHEAD" config open-files=off guard=off 2>"$T/said"
+is "$?:$(<"$T/said")" 0: 'and nothing where that is not set'
+"$BPFAHEAD" config open-files=on 2>/dev/null
 ok 'switched on, another value' set_row 60
 ok 'it says that this takes another start' wait_for 3 helper_said 'takes another start'
 start_hold late
 stop_run TERM
 is "$RUN_STATUS" 0 'it ends well'
+"$BPFAHEAD" config open-files=on 2>"$T/said"
+is "$?:$(<"$T/said")" 0: 'nor is anything said of it without a helper'
 ok 'the next one starts' start_helper
+wait_for 3 helper_said 'bpfaheadd .* on '
+"$BPFAHEAD" config open-files=on 2>"$T/said"
+is "$?:$(<"$T/said")" 0: 'nor with one that has the process'
 ok 'another value' set_row 124
 ok 'open files have it: values of that time are known all the same' files_have 124 late before
 
