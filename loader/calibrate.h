@@ -236,6 +236,10 @@ struct calibrate_fault {
 };
 
 #define CALIBRATE_FILE_LEAST (64ULL << 20)
+/* What --bytes takes at least: a 16th of it goes into small files. */
+#define CALIBRATE_BYTES_LEAST (69ULL << 20)
+_Static_assert(CALIBRATE_BYTES_LEAST - CALIBRATE_BYTES_LEAST / 16 >= CALIBRATE_FILE_LEAST,
+	       "a 16th");
 
 /*
  * calibrate_measure - make files, read them at each readahead, remove them

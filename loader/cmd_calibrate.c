@@ -110,9 +110,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 			      SECONDS_MOST, argument);
 		return 0;
 	case KEY_BYTES:
-		if (!parse_bytes(argument, &c->bytes) || c->bytes < CALIBRATE_FILE_LEAST)
+		if (!parse_bytes(argument, &c->bytes) || c->bytes < CALIBRATE_BYTES_LEAST)
 			usage(state, "--bytes wants a size from %lluM on, not '%s'",
-			      CALIBRATE_FILE_LEAST >> 20, argument);
+			      CALIBRATE_BYTES_LEAST >> 20, argument);
 		return 0;
 	case KEY_SVG:
 		c->svg = argument;

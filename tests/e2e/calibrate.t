@@ -254,7 +254,9 @@ refused() {
 }
 refused 2 'which device' 'no device'
 refused 2 'seconds wants' 'no time' "$MNT" --seconds 0
-refused 2 'bytes wants' 'too small a file' "$MNT" --bytes 1M
+refused 2 'bytes wants a size from 69M on' 'too small a file' "$MNT" --bytes 68M
+calibrate "$MNT" --dry-run --seconds 3 --bytes 69M
+is $STATUS 0 'the smallest one: status 0' || diag "$ERR"
 refused 2 'bytes wants' 'no size' "$MNT" --bytes 1X
 refused 2 'one device' 'two devices' "$MNT" "$LOOP"
 refused 1 'neither a directory nor a block device' 'another kind of device' /dev/null
