@@ -555,7 +555,6 @@ static void act_on_trial(struct steer *s, struct steer_bdi *b, const struct trim
 		break;
 	case TRIM_UNPAIR:
 		b->pair_kb = 0;
-		b->trial_kb = 0;
 		break;
 	case TRIM_BACK:
 		b->trial_kb = f->holds ? f->from_kb : 0;

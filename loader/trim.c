@@ -223,6 +223,13 @@ static void conclude(struct trim *t, struct trim_bdi *b, enum trim_verdict verdi
 	b->charge = result == RUNG_WORSE || result == RUNG_ABORTED || result == RUNG_UNMASKED;
 	f->holds = b->settles = verdict == TRIM_BACK && b->tried_ns;
 	b->phase_ns = now;
+	if (verdict == TRIM_UNPAIR) { /* objects may be in force yet, and for long, but stay here */
+		b->settles = true;
+		leave(b, now);
+		b->paired = false;
+		b->class_id = CLASS_PAGES;
+		return;
+	}
 	if (verdict != TRIM_KEEP) {
 		b->phase = TRIM_LEAVING;
 		return;
@@ -304,8 +311,9 @@ static void on_trial(struct trim *t, struct trim_bdi *b, const struct hop *hop, 
 		b->others++;
 	result = judge(b);
 	/* Of a pair with one value: what the readers are shows below it. */
-	if (b->paired && b->to_kb < b->from_kb && b->nr_trial >= CLEAR_HOPS &&
-	    hop->class_id == CLASS_PAGES && b->trial[b->nr_trial - 2].class_id == CLASS_PAGES) {
+	if (result != RUNG_WORSE && b->paired && b->to_kb < b->from_kb &&
+	    b->nr_trial >= CLEAR_HOPS && hop->class_id == CLASS_PAGES &&
+	    b->trial[b->nr_trial - 2].class_id == CLASS_PAGES) {
 		conclude(t, b, TRIM_UNPAIR, RUNG_BETTER, now, f);
 		return;
 	}

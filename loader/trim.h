@@ -32,8 +32,8 @@ enum trim_verdict {
 	TRIM_TRY,     /* kb for the classes of the mask, for the time being */
 	TRIM_KEEP,    /* it stays */
 	TRIM_BACK,    /* it goes: worse, no better, or the readers left; from_kb for now */
-	TRIM_UNPAIR,  /* it goes, and what `pages` had in common with `objects`, too */
-	TRIM_SETTLED, /* after BACK: classes have their own values again */
+	TRIM_UNPAIR,  /* what `pages` had in common with `objects` goes; to_kb stays for now */
+	TRIM_SETTLED, /* after BACK and UNPAIR: classes have their own values again */
 	NR_TRIM_VERDICTS,
 };
 

@@ -120,7 +120,6 @@ static void host_hop(struct host *h)
 	case TRIM_UNPAIR:
 		h->unpaired++;
 		h->pair_kb = 0;
-		h->trial_kb = 0;
 		break;
 	case TRIM_BACK:
 		h->trial_kb = f.holds ? f.from_kb : 0;
@@ -389,6 +388,46 @@ static void looks_go_on(void **state)
 	assert_int_equal(host.pair_kb, 64);
 }
 
+/*
+ * A look at half the value that is shared finds no objects, since they are hidden there, too. They
+ * are in force for a while yet: not with their own value, which nobody has tried on these readers.
+ */
+static void a_look_finds_pages(void **state)
+{
+	unsigned int k;
+
+	(void)state;
+	one_reader(&host, READER_OBJECTS, 16, 120, 10, 0.02);
+	host_start(&host, CLASS_OBJECTS, 64);
+	host.policy_kb[CLASS_OBJECTS] = 256;
+	host.pair_kb = host.ra_kb = 128;
+	host.hidden_from_kb = 64;
+	host.hidden_hops = HOUR_HOPS / 2;
+	for (k = 0; k < HOUR_HOPS; k++) {
+		host_hop(&host);
+		assert_true(host.ra_kb <= 128);
+	}
+	assert_int_equal(host.unpaired, 1);
+	assert_int_equal(host.ra_kb, 64);
+}
+
+/* The same, at a cost: whatever they are called, the value that they share is the better one. */
+static void a_look_that_costs(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_OBJECTS, 64, 120, 150, 0.02);
+	host_start(&host, CLASS_OBJECTS, 64);
+	host.policy_kb[CLASS_PAGES] = 16;
+	host.pair_kb = host.ra_kb = 128;
+	host.hidden_from_kb = 64;
+	while (!host.tries || trim_is_busy(&host.trim, 7))
+		host_hop(&host);
+	assert_int_equal(host.tried_kb, 64);
+	assert_int_equal(host.unpaired, 0);
+	assert_int_equal(host.pair_kb, 128);
+	assert_int_equal(host.ra_kb, 128);
+}
+
 /* What shows at the end of a trial is what shows next: then the two classes share the value. */
 static void hidden_at_the_end(void **state)
 {
@@ -594,6 +633,8 @@ int main(void)
 		cmocka_unit_test(objects_that_look_like_pages),
 		cmocka_unit_test(hidden_before_the_trial),
 		cmocka_unit_test(looks_go_on),
+		cmocka_unit_test(a_look_finds_pages),
+		cmocka_unit_test(a_look_that_costs),
 		cmocka_unit_test(hidden_at_the_end),
 		cmocka_unit_test(other_readers_after_a_trial),
 		cmocka_unit_test(left_unfinished),
