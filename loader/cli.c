@@ -313,8 +313,9 @@ pid_t helper_pid(void)
 {
 	char line[256], file[64];
 	struct stat st;
+	const char *at;
 	FILE *stream;
-	int pid = 0;
+	long pid = 0;
 
 	if (stat(cli.pin_dir, &st))
 		return 0;
@@ -323,11 +324,15 @@ pid_t helper_pid(void)
 	stream = fopen("/proc/locks", "re");
 	if (!stream)
 		return 0;
-	while (!pid && fgets(line, sizeof(line), stream))
-		if (strstr(line, file) && sscanf(line, "%*d: FLOCK %*s %*s %d", &pid) != 1)
-			pid = 0;
+	/* "1: FLOCK  ADVISORY  WRITE 123 00:1a:5 0 EOF" */
+	while (!pid && fgets(line, sizeof(line), stream)) {
+		at = strstr(line, " FLOCK ") ? strstr(line, file) : NULL;
+		while (at && at > line && at[-1] != ' ')
+			at--;
+		pid = at ? strtol(at, NULL, 10) : 0;
+	}
 	fclose(stream);
-	return pid;
+	return (pid_t)pid;
 }
 
 bool helper_alive(void)
@@ -360,13 +365,12 @@ static bool has_begun(const char *pid)
 /* A live one; or it cannot be told. */
 static bool may_have_child(pid_t parent)
 {
-	char path[300], stat[256], state;
+	char path[300], stat[256];
 	const char *after;
 	bool found = false;
 	struct dirent *d;
 	FILE *stream;
 	DIR *dir;
-	int of;
 
 	dir = opendir("/proc");
 	if (!dir)
@@ -376,10 +380,10 @@ static bool may_have_child(pid_t parent)
 		stream = d->d_name[0] >= '1' && d->d_name[0] <= '9' ? fopen(path, "re") : NULL;
 		if (!stream)
 			continue;
-		/* "123 (a name) S 1 ...": the name can hold anything. */
+		/* "123 (a name) S 1 ...": the name can hold anything; Z and X are dead. */
 		after = fgets(stat, sizeof(stat), stream) ? strrchr(stat, ')') : NULL;
-		found = after && sscanf(after, ") %c %d", &state, &of) == 2 && of == parent &&
-			state != 'Z' && state != 'X';
+		found = after && strlen(after) > 4 && !strchr("ZX", after[2]) &&
+			strtol(after + 4, NULL, 10) == parent;
 		fclose(stream);
 	}
 	closedir(dir);
