@@ -43,29 +43,35 @@ ok 'off: nothing of it is loaded' test ! -e "$BPFAHEAD_PIN_DIR/files"
 ok 'a row for scans' "$BPFAHEAD" config "policy.sequential=512" policy.sequential.clamp=none
 ok 'on, while it runs' "$BPFAHEAD" config per-file=on
 ok 'loaded' pinned files
+# Who has said what it wants, while the disk has its original yet.
+start_hold random --advice random
 load_on scan sequential
 load_on random mmap-random
 is_known() { [ -n "$(bdi_id)" ]; }
 ok 'the disk is known' wait_for 10 is_known
 ID=$(bdi_id)
 ok "the scan's file has $FULL_KB KB" wait_for 15 file_has scan $FULL_KB
-ok 'the random one 16 KB' wait_for 15 file_has random 16
+# kb_of who|others: of the random file, as that process has it, or all others.
+kb_of() {
+	"$list_files" "$BPFAHEAD_PIN_DIR" "$ID" |
+		awk -v ino="$(stat -c %i "$MNT/random")" -v pid="${HOLD[random]}" -v others="$1" \
+			'$5 == ino && ($1 != pid) == (others == "others") { print $3 }' | sort -nu | paste -sd' '
+}
+others_have() { [ "$(kb_of others)" = "$1" ]; }
+ok 'the random one 16 KB' wait_for 15 others_have 16
 said
 ok 'the disk has one value for both' test "$(read_kb)" != "$FULL_KB"
 is "$(own scan .kb)" $FULL_KB 'status lists the scan'
 is "$(own scan .class)" sequential 'and its class'
 is "$(own scan .path)" "$MNT/scan" 'and its path'
 
-# Another reader of the same file, which opens it now, and one that has said what it wants.
+nap 3
+is "$(kb_of who)" 128 'who asked for something is left alone'
+is "$(kb_of others)" 16 'all the while'
+
+# Another reader of the same file, which opens it now.
 start_hold scan --read
 ok 'who opens the file later gets its value' wait_for 20 file_has scan $FULL_KB
-start_hold random --advice random
-# The reader has the same file, so by process.
-kb_of_holder() { "$list_files" "$BPFAHEAD_PIN_DIR" "$ID" | awk -v pid="${HOLD[random]}" '$1 == pid { print $3; exit }'; }
-kb=$(kb_of_holder)
-ok "who asked for something has another value ($kb)" test -n "$kb" -a "$kb" != 16
-nap 3
-is "$(kb_of_holder)" "$kb" 'and is left alone'
 
 # The device gets another value: files with their own keep it, others follow.
 blend() { [[ $(decided_class) != sequential && $(decided_class) != pages ]]; }
