@@ -385,7 +385,7 @@ static int value_near(const struct calibrate_result *r, unsigned int patterns, u
 
 /*
  * Had it less than half of the least that the other had, and more than once? Its other repeats may
- * have been fast: large windows are, in memory that a virtual machine's host need not find first.
+ * have been fast: what large windows find free at once is not always the same.
  */
 static bool falls_behind(const struct calibrate_cell *cell, const struct calibrate_cell *other)
 {
@@ -480,16 +480,21 @@ static int best_for_runs(const struct calibrate_result *r, unsigned int patterns
 			      default_kb);
 }
 
+/* Its own value, not the original that its clamp keeps. */
+static bool in_force(const struct calibrate_choice *c, unsigned int original_kb)
+{
+	return !original_kb || !((c->clamp == CLAMP_NEVER_LOWER && c->kb < original_kb) ||
+				 (c->clamp == CLAMP_NEVER_RAISE && c->kb > original_kb));
+}
+
 /* The default rule bends a measured number only where the original does no harm. */
 static void choose_clamp(struct calibrate_choice *choice, const struct calibrate_result *r,
 			 enum calibrate_pattern pattern, unsigned int original_kb)
 {
-	bool bends =
-		original_kb && ((choice->clamp == CLAMP_NEVER_LOWER && original_kb > choice->kb) ||
-				(choice->clamp == CLAMP_NEVER_RAISE && original_kb < choice->kb));
 	size_t used = strlen(choice->why);
 
-	if (!choice->measured || !bends || !original_harms(r, pattern, choice->kb, original_kb))
+	if (!choice->measured || in_force(choice, original_kb) ||
+	    !original_harms(r, pattern, choice->kb, original_kb))
 		return;
 	choice->clamp = CLAMP_NONE;
 	snprintf(choice->why + used, sizeof(choice->why) - used, "; the original %u KB costs",
@@ -575,19 +580,21 @@ static void choose_below(const struct calibrate_result *r, enum calibrate_patter
 		 original_kb);
 }
 
-static bool is_twice_another(const struct calibrate_choice choice[NR_CLASSES], unsigned int kb)
+static bool is_twice_one_in_force(const struct calibrate_choice choice[NR_CLASSES], unsigned int kb,
+				  unsigned int original_kb)
 {
 	unsigned int id;
 
 	for (id = 0; id < NR_CLASSES; id++)
-		if (choice[id].measured && 2 * choice[id].kb == kb)
+		if (choice[id].measured && 2 * choice[id].kb == kb &&
+		    in_force(&choice[id], original_kb))
 			return true;
 	return false;
 }
 
 /*
- * Where the original is in force, a class's own value does nothing but take a page off the half of
- * it (policy_kb()), which others may have in force.
+ * A value that is not in force does nothing but take a page off its half (policy_kb()), which
+ * others may have in force.
  */
 static void give_way(unsigned int original_kb, struct calibrate_choice choice[NR_CLASSES])
 {
@@ -595,7 +602,8 @@ static void give_way(unsigned int original_kb, struct calibrate_choice choice[NR
 
 	for (id = 0; id < NR_CLASSES; id++)
 		while (choice[id].measured && choice[id].clamp == CLAMP_NEVER_LOWER &&
-		       2 * choice[id].kb <= original_kb && is_twice_another(choice, choice[id].kb))
+		       2 * choice[id].kb <= original_kb &&
+		       is_twice_one_in_force(choice, choice[id].kb, original_kb))
 			choice[id].kb *= 2;
 }
 

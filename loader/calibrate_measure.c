@@ -13,7 +13,7 @@
  *
  * A read is cold because its pages were dropped from the cache before, by
  * posix_fadvise(POSIX_FADV_DONTNEED) on that file alone, and because no place
- * is read twice between two such drops: places lie as far apart as the largest
+ * is read twice in a lap: places lie as far apart as the largest
  * window that is read around them.
  */
 #define _GNU_SOURCE
@@ -50,6 +50,7 @@
 #define WARM_UP_MOST_S 0.2
 #define SCAN_LEAST_S 0.2 /* counted: four classes go by it */
 #define DRAIN_MOST_S 0.3
+#define DROP_BEHIND (16 * MIB) /* two of the largest windows are in use at once */
 #define MEASURING_NICE (-10)
 #define SMALL_FILE_BYTES 65536
 #define SMALL_FILES_MOST 256
@@ -388,6 +389,7 @@ static double device_bytes(const struct measuring *m)
 /* Where places are: one in each of nr slots, visited in an order that jumps, then dropped. */
 struct places {
 	unsigned long long slot, nr, step, next;
+	unsigned long long at; /* the slot that was visited last */
 };
 
 static unsigned long long common_divisor(unsigned long long a, unsigned long long b)
@@ -420,6 +422,7 @@ static unsigned long long take_place(struct measuring *m, struct places *p, unsi
 {
 	unsigned long long at = p->next * p->slot, spare = m->file_bytes - at, room;
 
+	p->at = at;
 	p->next = (p->next + p->step) % p->nr;
 	/* Anywhere in the first part of its slot: what is read around it stays in this one. */
 	if (spare > p->slot)
@@ -455,12 +458,15 @@ static void touch(const unsigned char *map, unsigned long long at, unsigned int 
 		(void)byte[done];
 }
 
+#define NOTHING_BEHIND (~0ULL)
+
 struct cell {
 	enum calibrate_pattern pattern;
 	unsigned int kb;
 	unsigned char *map; /* or NULL */
 	struct places places;
-	unsigned long long left; /* operations until all places were visited */
+	unsigned long long left;   /* operations until all places were visited */
+	unsigned long long behind; /* what is to be dropped next begins there; NOTHING_BEHIND */
 	/* CALIBRATE_QUEUED: asked for, and not used yet */
 	unsigned long long queue[CALIBRATE_QUEUE];
 	unsigned int queued, oldest;
@@ -482,9 +488,11 @@ static int begin_lap(struct measuring *m, struct cell *c)
 		munmap(c->map, m->file_bytes);
 	c->map = NULL;
 	posix_fadvise(m->file, 0, 0, POSIX_FADV_DONTNEED);
+	c->behind = NOTHING_BEHIND;
 	if (!info->run_bytes) {
 		if (m->scan_at + 16 * MIB > m->file_bytes)
 			m->scan_at = 0;
+		c->behind = m->scan_at;
 		c->left = (m->file_bytes - m->scan_at) / info->read_bytes;
 		return 0;
 	}
@@ -498,6 +506,37 @@ static int begin_lap(struct measuring *m, struct cell *c)
 		return fault(m, -errno, "cannot map the test file: %s", strerror(errno));
 	}
 	return 0;
+}
+
+static void drop(const struct measuring *m, const struct cell *c, unsigned long long bytes)
+{
+	if (c->map) /* what is mapped is not dropped */
+		madvise(c->map + c->behind, bytes, MADV_DONTNEED);
+	posix_fadvise(m->file, (off_t)c->behind, (off_t)bytes, POSIX_FADV_DONTNEED);
+}
+
+/*
+ * Drops what was used, so that the next window finds the memory of one before it, as where the
+ * cache fills all memory. Free memory of a virtual machine may be its host's, in blocks of 2 MB,
+ * and has to come back first: 0.4 GB/s, whatever the readahead. True: that took time.
+ */
+static bool drop_behind(const struct measuring *m, struct cell *c)
+{
+	if (c->pattern == CALIBRATE_SCAN) {
+		if (m->scan_at - c->behind < DROP_BEHIND)
+			return false;
+		drop(m, c, m->scan_at - c->behind);
+		c->behind = m->scan_at;
+		return true;
+	}
+	/* The others are small: pages without readahead, and files. */
+	if (c->pattern == CALIBRATE_QUEUED || c->pattern == CALIBRATE_FILES)
+		return false;
+	/* Of the last one, some may be under way yet. */
+	if (c->behind != NOTHING_BEHIND)
+		drop(m, c, c->places.slot);
+	c->behind = c->places.at;
+	return true;
 }
 
 static void use_oldest(struct cell *c)
@@ -566,8 +605,9 @@ static long operate(struct measuring *m, struct cell *c)
 }
 
 /*
- * Operates until there is enough for a rate. Laps are laid out anew between; laying out is not
- * timed. @device: bytes from the device after the warm-up, whose windows were read ahead before.
+ * Operates until there is enough for a rate. Laps are laid out anew between; neither that nor
+ * dropping is timed. @device: bytes from the device after the warm-up, whose windows were read
+ * ahead before.
  */
 static int operate_for(struct measuring *m, struct cell *c, struct calibrate_rate *rate,
 		       double *device)
@@ -596,6 +636,8 @@ static int operate_for(struct measuring *m, struct cell *c, struct calibrate_rat
 		at = from = now_s();
 		if (calibrate_rate_add(rate, at - before, (double)bytes))
 			break;
+		if (drop_behind(m, c))
+			from = now_s();
 		if (rate->warm && !warm) {
 			warm = true;
 			*device = 0;

@@ -497,8 +497,8 @@ static void test_original_that_costs(void **state)
 }
 
 /*
- * A disk as fast as memory, recorded: no limit that a scan would share, and the original of 2560 KB
- * costs, where that was seen more than once (windows of 2 MB in memory that the host has to find).
+ * A disk as fast as memory, recorded in memory that the host has to find first: no limit that a
+ * scan would share, and the original of 2560 KB costs, where that was seen more than once.
  */
 static void test_recorded_disk_like_memory(void **state)
 {
