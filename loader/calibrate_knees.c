@@ -794,8 +794,11 @@ static void settle_mixed(const struct calibrate_result *r, unsigned int original
 	bool harmed = sequential->clamp == CLAMP_NONE; /* by the original */
 	unsigned int least_kb = harmed ? sequential->kb : original_kb;
 
-	if (!mixed->measured || mixed->kb >= least_kb || shows_limit(r, mixed->kb))
+	/* Where noise left the default, nothing is seen either. */
+	if (enough_rate(r, CALIBRATE_SCAN, MIXED_SHARE) <= 0 || mixed->kb >= least_kb ||
+	    shows_limit(r, mixed->kb))
 		return;
+	mixed->measured = true;
 	mixed->kb = least_kb;
 	snprintf(mixed->why, sizeof(mixed->why), "%s: no limit is seen that a scan would share",
 		 harmed ? "as for a scan alone" : "the original");

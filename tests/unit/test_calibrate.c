@@ -1030,6 +1030,10 @@ static void test_too_noisy_to_tell(void **state)
 	assert_non_null(strstr(choice[CLASS_SEQUENTIAL].why, "noise"));
 	assert_false(choice[CLASS_MIXED].measured);
 	assert_true(choice[CLASS_SHORT_RUNS].measured);
+	/* Nothing was seen that less than the original would leave to others. */
+	calibrate_choose(&r, 2048, choice);
+	assert_int_equal(choice[CLASS_MIXED].kb, 2048);
+	assert_true(choice[CLASS_MIXED].measured);
 }
 
 static void test_what_is_missing_stays_default(void **state)
