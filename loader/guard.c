@@ -12,6 +12,7 @@
 #define LOSS_DISASTER 500    /* and this not worth waiting for certainty */
 #define DISASTER_HOPS 2
 #define VERDICT_HOPS 4
+#define SUSPECT_LAST 300       /* beyond this the old value is to tell, if noise hides the loss */
 #define WATCH_NS (20 * SECOND) /* for a clear verdict, hop by hop */
 #define LATE_NS (120 * SECOND) /* and then sample by sample: a stream shrinks at its next seek */
 #define LATE_WATCH_NS (30 * SECOND)
@@ -19,7 +20,7 @@
 #define LATE_SPAN_NS (30 * SECOND)
 #define ANSWER_NS (6 * SECOND) /* until the old value must be in place */
 #define CHECK_NS (10 * SECOND)
-#define CLEARED_MAX 2 /* then this class is believed for a while */
+#define CLEARED_MAX 2 /* then this value is believed for a while */
 #define CLEARED_NS (600 * SECOND)
 
 void guard_init(struct guard *g, unsigned int page_kb)
@@ -65,6 +66,7 @@ static void finish(struct guard *g, struct guard_bdi *b, enum guard_verdict verd
 {
 	f->verdict = verdict;
 	f->class_id = b->class_id;
+	f->classes = b->classes;
 	f->from_kb = b->from_kb;
 	f->to_kb = b->to_kb;
 	f->measure = b->measure;
@@ -74,6 +76,26 @@ static void finish(struct guard *g, struct guard_bdi *b, enum guard_verdict verd
 	g->verdicts[verdict]++;
 	if (verdict != GUARD_REVERT)
 		b->state = GUARD_QUIET;
+}
+
+static void take_back(struct guard *g, struct guard_bdi *b, __u64 now, struct guard_finding *f)
+{
+	b->state = GUARD_REVERTING;
+	b->changed_ns = now;
+	finish(g, b, GUARD_REVERT, f);
+}
+
+/* The value stays as it is. If it is the new one, whoever reads on or comes back is looked at. */
+static void give_up(struct guard *g, struct guard_bdi *b, enum guard_reason reason,
+		    struct guard_finding *f)
+{
+	bool watching = b->state == GUARD_WATCHING;
+
+	f->reason = reason;
+	f->held = !watching;
+	finish(g, b, GUARD_NO_TELLING, f);
+	if (watching && reason != GUARD_FEW)
+		b->state = GUARD_LATE;
 }
 
 static void keep(struct hop *hops, unsigned int *n, unsigned int max, const struct hop *hop)
@@ -101,44 +123,115 @@ static bool is_disaster(const struct guard_bdi *b, unsigned int measure)
 	return true;
 }
 
-/* What to think of the hops after the change: GUARD_REVERT, GUARD_FINE, or GUARD_NOTHING yet. */
-static enum guard_verdict judge(struct guard_bdi *b)
+/*
+ * Is this measure one to judge by? A single hop between two patterns may be half the other one's:
+ * then only the class's own is to be believed. Places are the sum of two others, and for classes of
+ * runs.
+ */
+static bool is_judged(const struct guard_bdi *b, unsigned int measure)
 {
-	unsigned int measure, own = objective_of(b->class_id);
-	bool enough = b->nr_after >= VERDICT_HOPS, harm = false, open = !enough, disaster;
-	struct comparison c;
-	/*
-	 * A single hop between two patterns may be half the other one's: then only the class's own
-	 * measure is to be believed. Places are the sum of two others, and for classes of runs.
-	 */
+	unsigned int own = objective_of(b->class_id);
 	bool only_own = b->nr_before < 2 && b->before[0].decided_class != CLASS_NONE;
 
+	if (measure == own)
+		return objective_is_counted(b->before, b->nr_before, measure);
+	return !only_own && measure != PROGRESS_PLACES &&
+	       objective_is_material(b->before, b->nr_before, measure);
+}
+
+/* A loss beyond noise and beyond doubt, in @c. */
+static bool is_harm(const struct guard_bdi *b, unsigned int measure, struct comparison *c)
+{
+	if (is_disaster(b, measure)) {
+		objective_compare(b->before, b->nr_before, &b->after[b->nr_after - DISASTER_HOPS],
+				  DISASTER_HOPS, measure, c);
+		if (c->loss > 2 * c->error)
+			return true;
+		objective_compare(b->before, b->nr_before, b->after, b->nr_after, measure, c);
+	}
+	return b->nr_after >= VERDICT_HOPS && c->loss > LOSS_HARM && c->loss > 3 * c->error;
+}
+
+/*
+ * What to think of the hops after the change: GUARD_REVERT, GUARD_FINE, GUARD_NO_TELLING where
+ * there is no measure, or GUARD_NOTHING yet. @last: there will be no more.
+ */
+static enum guard_verdict judge(struct guard_bdi *b, bool last)
+{
+	bool enough = b->nr_after >= VERDICT_HOPS, harm = false, suspect = false, open = false,
+	     told = false;
+	int suspicious = last ? SUSPECT_LAST : LOSS_DISASTER;
+	struct comparison c, s;
+	unsigned int measure;
+
 	for (measure = 0; measure < NR_MEASURES; measure++) {
-		if (measure != own && (only_own || measure == PROGRESS_PLACES))
+		if (!is_judged(b, measure) ||
+		    !objective_suspect(b->before, b->nr_before, b->after, b->nr_after, measure, &s))
 			continue;
-		if (!(measure == own ? objective_is_counted(b->before, b->nr_before, measure) :
-				       objective_is_material(b->before, b->nr_before, measure)) ||
-		    !objective_compare(b->before, b->nr_before, b->after, b->nr_after, measure, &c))
-			continue;
-		if (is_disaster(b, measure)) {
-			objective_compare(b->before, b->nr_before,
-					  &b->after[b->nr_after - DISASTER_HOPS], DISASTER_HOPS,
-					  measure, &c);
-			disaster = c.loss > 2 * c.error;
-		} else {
-			disaster = false;
-		}
-		if (!disaster && (!enough || c.loss <= LOSS_HARM || c.loss <= 3 * c.error)) {
-			open |= c.loss + 2 * c.error > LOSS_HARM;
+		told = true;
+		if (objective_compare(b->before, b->nr_before, b->after, b->nr_after, measure,
+				      &c) &&
+		    is_harm(b, measure, &c)) {
+			if (!harm || c.loss > b->loss.loss) {
+				b->measure = measure;
+				b->loss = c;
+			}
+			harm = true;
 			continue;
 		}
-		if (harm && c.loss <= b->loss.loss)
+		open |= s.loss + 2 * s.error > LOSS_HARM;
+		/* Two hops before that are far apart leave every loss uncertain for good. */
+		if (!harm && (enough || last) && s.loss > suspicious &&
+		    (!suspect || s.loss > b->loss.loss)) {
+			suspect = true;
+			b->measure = measure;
+			b->loss = s;
+		}
+	}
+	if (harm || suspect)
+		return GUARD_REVERT;
+	if (!enough)
+		return last ? GUARD_NO_TELLING : GUARD_NOTHING;
+	if (!told)
+		return GUARD_NO_TELLING;
+	return open && !last ? GUARD_NOTHING : GUARD_FINE;
+}
+
+/*
+ * The last hops show another class. Of other readers, or of the same ones, whom the new value makes
+ * look like that? Who reads in a way that was not there before is another one; who does not, and
+ * gets less than half of what there was to get, may be the same.
+ */
+static bool may_be_harmed_strangers(struct guard_bdi *b)
+{
+	const struct hop *hops = &b->recent[b->nr_recent - STRANGERS_MAX];
+	struct comparison c;
+	unsigned int measure;
+	bool harm = false;
+
+	if (b->nr_recent < STRANGERS_MAX)
+		return false;
+	for (measure = 0; measure < NR_PROGRESS; measure++) {
+		if (!objective_is_material(b->before, b->nr_before, measure) &&
+		    objective_is_material(hops, STRANGERS_MAX, measure) &&
+		    objective_rate(hops, STRANGERS_MAX, measure) / 2 >
+			    objective_rate(b->before, b->nr_before, measure))
+			return false;
+	}
+	for (measure = 0; measure < NR_MEASURES; measure++) {
+		if (!is_judged(b, measure) ||
+		    !objective_suspect(b->before, b->nr_before, hops, STRANGERS_MAX, measure, &c) ||
+		    c.loss <= LOSS_DISASTER || (harm && c.loss <= b->loss.loss))
 			continue;
 		harm = true;
 		b->measure = measure;
 		b->loss = c;
 	}
-	return harm ? GUARD_REVERT : open ? GUARD_NOTHING : GUARD_FINE;
+	if (harm) {
+		memcpy(b->after, hops, STRANGERS_MAX * sizeof(*hops));
+		b->nr_after = STRANGERS_MAX;
+	}
+	return harm;
 }
 
 /* After taking back: has progress come back? GUARD_HARMFUL, GUARD_CLEARED, or GUARD_NOTHING yet. */
@@ -153,7 +246,7 @@ static enum guard_verdict judge_back(const struct guard_bdi *b, bool last)
 	if (b->nr_back < 3)
 		return last ? GUARD_CLEARED : GUARD_NOTHING;
 	/* More than half of the loss is made good, and more than noise would. */
-	objective_compare(b->back, b->nr_back, b->after, b->nr_after, b->measure, &c);
+	objective_suspect(b->back, b->nr_back, b->after, b->nr_after, b->measure, &c);
 	if (back > after + lost / 2 && c.loss > 2 * c.error)
 		return GUARD_HARMFUL;
 	if (last || (b->nr_back >= 6 && back < after + lost / 4))
@@ -166,17 +259,18 @@ static void count(struct guard *g, struct guard_bdi *b, const struct hop *hop, _
 		  struct guard_finding *f)
 {
 	enum guard_verdict verdict = GUARD_NOTHING;
+	bool last;
 
 	switch (b->state) {
 	case GUARD_WATCHING:
 		keep(b->after, &b->nr_after, GUARD_AFTER_MAX, hop);
-		verdict = judge(b);
+		last = b->nr_after == GUARD_AFTER_MAX || now - b->changed_ns > WATCH_NS;
+		verdict = judge(b, last);
 		if (verdict == GUARD_REVERT) {
-			b->state = GUARD_REVERTING;
-			b->changed_ns = now;
-			finish(g, b, GUARD_REVERT, f);
-		} else if (verdict == GUARD_FINE || b->nr_after == GUARD_AFTER_MAX ||
-			   now - b->changed_ns > WATCH_NS) {
+			take_back(g, b, now, f);
+		} else if (verdict == GUARD_NO_TELLING) {
+			give_up(g, b, GUARD_FEW, f);
+		} else if (verdict == GUARD_FINE) {
 			finish(g, b, GUARD_FINE, f);
 			b->state = GUARD_LATE;
 		}
@@ -187,9 +281,11 @@ static void count(struct guard *g, struct guard_bdi *b, const struct hop *hop, _
 		if (verdict != GUARD_NOTHING)
 			finish(g, b, verdict, f);
 		if (verdict == GUARD_CLEARED) {
-			if (b->cleared_class != b->class_id || now - b->cleared_ns > CLEARED_NS)
+			if (b->cleared_class != b->class_id || b->cleared_kb != b->to_kb ||
+			    now - b->cleared_ns > CLEARED_NS)
 				b->cleared = 0;
 			b->cleared_class = b->class_id;
+			b->cleared_kb = b->to_kb;
 			b->cleared_ns = now;
 			b->cleared++;
 		}
@@ -214,7 +310,7 @@ static void look_later(struct guard_bdi *b, const struct hop *hop, __u64 now)
 	}
 	for (measure = 0; measure < NR_PROGRESS; measure++) {
 		if (objective_is_material(b->before, b->nr_before, measure) &&
-		    objective_compare(b->before, b->nr_before, hop, 1, measure, &c) &&
+		    objective_suspect(b->before, b->nr_before, hop, 1, measure, &c) &&
 		    c.loss > LATE_LOSS) {
 			b->state = GUARD_WATCHING;
 			b->changed_ns = now;
@@ -230,12 +326,37 @@ static bool shows(const struct hop *h, unsigned int class_id)
 	return h->class_id == class_id || (class_id == CLASS_OBJECTS && h->class_id == CLASS_PAGES);
 }
 
+static __u32 class_bit(unsigned int class_id)
+{
+	return class_id < CLASSES_MAX ? 1U << class_id : 0;
+}
+
+/* Under the old value its readers may be seen as any class that they were taken for. */
+static bool is_expected(const struct guard_bdi *b, const struct hop *h)
+{
+	if (b->state != GUARD_CHECKING)
+		return shows(h, b->class_id) && h->decided_class == b->class_id;
+	return (shows(h, b->class_id) || b->classes & class_bit(h->class_id)) &&
+	       b->classes & class_bit(h->decided_class);
+}
+
+/* Nobody has read since the change, or for a while since. Before it, samples may be far apart. */
+static bool was_silent(const struct guard_bdi *b, const struct hop *h, __u64 now)
+{
+	__u64 since = now - h->span_ns;
+
+	if (since < b->changed_ns)
+		since = b->changed_ns;
+	return b->state != GUARD_QUIET && b->state != GUARD_LATE && now - since > GAP_NS;
+}
+
 void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, struct guard_finding *f)
 {
 	struct guard_bdi *b;
 	struct snapshot to = {.time_ns = s->time_ns};
 	struct hop h = {};
 	bool known, running;
+	unsigned int i;
 
 	memset(f, 0, sizeof(*f));
 	if (hop)
@@ -259,45 +380,63 @@ void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, stru
 		*hop = h;
 	if (h.span_ns <= GAP_NS)
 		keep(b->recent, &b->nr_recent, GUARD_BEFORE_MAX, &h);
+	if (was_silent(b, &h, s->time_ns)) {
+		/* The old value, in place or due, waits for who reads next; but not for long. */
+		if (b->state == GUARD_WATCHING || h.span_ns > LATE_NS)
+			give_up(g, b, GUARD_SILENCE, f);
+		else
+			b->changed_ns = s->time_ns;
+		return;
+	}
 	if (b->state == GUARD_LATE && h.span_ns <= LATE_SPAN_NS && shows(&h, b->class_id) &&
 	    h.decided_class == b->class_id)
 		look_later(b, &h, s->time_ns);
 	running = b->state == GUARD_WATCHING || b->state == GUARD_CHECKING;
 	if (b->state == GUARD_REVERTING && s->time_ns - b->changed_ns > ANSWER_NS) {
-		finish(g, b, GUARD_CLEARED, f); /* it was not taken back: nothing is known */
+		give_up(g, b, GUARD_UNANSWERED, f);
 		return;
 	}
 	if (!running || s->time_ns - h.span_ns < b->changed_ns + SETTLE_NS)
 		return;
-	if (h.span_ns > GAP_NS || !shows(&h, b->class_id) || h.decided_class != b->class_id) {
-		/* A hop in which the pattern goes says nothing, and neither does one of silence. */
-		if (++b->strangers < STRANGERS_MAX && h.span_ns <= GAP_NS)
+	if (!is_expected(b, &h)) {
+		/* A hop in which the pattern goes says nothing. */
+		if (++b->strangers < STRANGERS_MAX)
 			return;
-		finish(g, b, b->state == GUARD_CHECKING ? GUARD_CLEARED : GUARD_NO_TELLING, f);
+		if (b->state == GUARD_WATCHING && may_be_harmed_strangers(b)) {
+			for (i = b->nr_recent - STRANGERS_MAX; i < b->nr_recent; i++)
+				b->classes |= class_bit(b->recent[i].class_id) |
+					      class_bit(b->recent[i].decided_class);
+			take_back(g, b, s->time_ns, f);
+		} else {
+			give_up(g, b, GUARD_PATTERN, f);
+		}
 		return;
 	}
 	b->strangers = 0;
 	count(g, b, &h, s->time_ns, f);
 }
 
-void guard_changed(struct guard *g, __u64 bdi_id, unsigned int class_id, unsigned int from_kb,
+bool guard_changed(struct guard *g, __u64 bdi_id, unsigned int class_id, unsigned int from_kb,
 		   unsigned int to_kb, __u64 time_ns)
 {
 	struct guard_bdi *b = find(g, bdi_id);
 	unsigned int i;
 
-	if (!b)
-		return; /* no sample ever: there is no "before" */
-	if (b->state == GUARD_REVERTING && class_id == b->class_id && from_kb == b->to_kb) {
+	if (!b) { /* no sample ever: there is no "before" */
+		g->verdicts[GUARD_NO_TELLING]++;
+		return from_kb == to_kb;
+	}
+	if (b->state == GUARD_REVERTING && b->classes & class_bit(class_id) &&
+	    from_kb == b->to_kb) {
 		b->state = GUARD_CHECKING;
 		b->changed_ns = time_ns;
 		b->strangers = b->nr_back = 0;
-		return;
+		return true;
 	}
 	b->state = GUARD_QUIET;
 	if (from_kb == to_kb || (b->cleared >= CLEARED_MAX && b->cleared_class == class_id &&
-				 time_ns - b->cleared_ns < CLEARED_NS))
-		return;
+				 b->cleared_kb == to_kb && time_ns - b->cleared_ns < CLEARED_NS))
+		return true;
 	/* The newest hops of this class under the old value, back to the first other one. */
 	for (i = b->nr_recent; i; i--) {
 		if (b->recent[i - 1].class_id != class_id || b->recent[i - 1].ra_kb != from_kb)
@@ -305,16 +444,20 @@ void guard_changed(struct guard *g, __u64 bdi_id, unsigned int class_id, unsigne
 	}
 	b->nr_before = b->nr_recent - i;
 	memcpy(b->before, &b->recent[i], b->nr_before * sizeof(*b->before));
-	if (!b->nr_before)
-		return;
+	if (!b->nr_before) {
+		g->verdicts[GUARD_NO_TELLING]++;
+		return false;
+	}
 	b->state = GUARD_WATCHING;
 	b->class_id = class_id;
+	b->classes = class_bit(class_id);
 	b->from_kb = from_kb;
 	b->to_kb = to_kb;
 	b->changed_ns = b->first_changed_ns = time_ns;
 	b->nr_after = b->strangers = 0;
 	b->measure = objective_of(class_id);
 	memset(&b->loss, 0, sizeof(b->loss));
+	return true;
 }
 
 __u64 guard_watch_until(const struct guard *g, __u64 bdi_id)

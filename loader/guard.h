@@ -5,11 +5,16 @@
  * A state machine per bdi, fed with samples and with the changes that were written; it has no clock
  * and does no I/O of its own, and its answers are for loader/steer.c to carry out:
  *
- *   quiet -> watching -> quiet           nobody lost, or nobody can tell
- *                     -> reverting       somebody lost beyond noise: the old value again
+ *   quiet -> watching -> late            nobody lost, or nobody can tell; looked at again later
+ *                     -> reverting       somebody lost beyond noise, or most of it: the old value
+ *          late       -> watching        less from one sample to the next
  *          reverting  -> checking        the old value is in place
  *          checking   -> quiet           progress came back: it was the value; remember it
  *                     -> quiet           it did not: it was the demand; the value is free again
+ *
+ * Taking back is how a doubt is settled, too: a loss that noise or the way of counting leaves
+ * uncertain is one that the old value makes good, or none. No change ends without a verdict, but
+ * for one that another change follows, and one whose bdi had to give its place to others.
  */
 #ifndef BPFAHEAD_GUARD_H
 #define BPFAHEAD_GUARD_H
@@ -24,17 +29,27 @@
 enum guard_verdict {
 	GUARD_NOTHING,    /* no news */
 	GUARD_FINE,       /* the change does no harm, or none that can be told */
-	GUARD_NO_TELLING, /* too few calls, or the pattern went away */
-	GUARD_REVERT,     /* take it back: from_kb again for this class */
+	GUARD_NO_TELLING, /* and why: enum guard_reason */
+	GUARD_REVERT,     /* take it back: from_kb again for these classes */
 	GUARD_HARMFUL,    /* taken back, and progress is back: remember to_kb as harmful */
 	GUARD_CLEARED,    /* taken back, and it changed nothing: to_kb is free again */
 	NR_GUARD_VERDICTS,
 };
 
+enum guard_reason {
+	GUARD_SILENCE,    /* nobody read any more */
+	GUARD_PATTERN,    /* other readers, by what they do */
+	GUARD_FEW,        /* too few calls to count by */
+	GUARD_UNANSWERED, /* it was to be taken back, and was not: the old value is still due */
+};
+
 /* What a verdict is about. */
 struct guard_finding {
 	enum guard_verdict verdict;
+	enum guard_reason reason; /* of GUARD_NO_TELLING */
+	bool held;                /* of GUARD_NO_TELLING: from_kb is to stay or to come */
 	unsigned int class_id;
+	__u32 classes; /* that are to have from_kb: what its readers look like at to_kb, too */
 	unsigned int from_kb, to_kb; /* the change that was judged */
 	unsigned int measure;        /* enum progress: who lost most */
 	struct comparison loss;
@@ -53,10 +68,11 @@ struct guard_bdi {
 	__u64 changed_ns; /* the change, or what took it back */
 	__u64 first_changed_ns;
 	unsigned int strangers; /* hops in a row that show another class */
+	__u32 classes;          /* that its readers have been taken for */
 	unsigned int measure;
 	struct comparison loss;
-	/* Changes of one class that were cleared: each costs readers the time of a look. */
-	unsigned int cleared_class, cleared;
+	/* Changes to one value that were cleared: each costs readers the time of a look. */
+	unsigned int cleared_class, cleared_kb, cleared;
 	__u64 cleared_ns;
 	unsigned int nr_recent, nr_before, nr_after, nr_back;
 	struct hop recent[GUARD_BEFORE_MAX]; /* oldest first, without a gap */
@@ -85,8 +101,9 @@ void guard_sample(struct guard *g, const struct sample *s, struct hop *hop,
  * guard_changed - a value was written
  * @class_id: the class in force that wanted it
  * Whatever was under judgement for this bdi is so no longer, unless this is what was asked for.
+ * Returns false if nobody was seen reading before: there is no judging it, and that is to be said.
  */
-void guard_changed(struct guard *g, __u64 bdi_id, unsigned int class_id, unsigned int from_kb,
+bool guard_changed(struct guard *g, __u64 bdi_id, unsigned int class_id, unsigned int from_kb,
 		   unsigned int to_kb, __u64 time_ns);
 
 /* Until when samples should come at every hop (CLOCK_MONOTONIC); 0: no need. */

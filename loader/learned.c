@@ -259,7 +259,7 @@ static void put_all(struct text *out, const struct learned_table *t)
 		 "; harm = device class KB times-in-a-row until; trim = device class KB policy-KB "
 		 "when;\n"
 		 "; device = device ms-watched ms-in-worse-values reverts harmful cleared trials "
-		 "kept\n");
+		 "kept unjudged\n");
 	for (i = 0; i < DEVICES_MAX; i++) {
 		const struct learned_device *d = &t->of[i];
 

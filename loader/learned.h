@@ -41,7 +41,8 @@ struct learned {
 	X(harmful, "of them harm")          \
 	X(cleared, "of them for nothing")   \
 	X(trials, "trials of other values") \
-	X(kept, "that paid")
+	X(kept, "that paid")                \
+	X(unjudged, "changes not judged")
 
 /* A device's own: time watched and spent in values that were worse, for the probe's bound. */
 struct learned_device {

@@ -6,6 +6,7 @@
 #define HOPS_COMPARED_MAX 64
 #define EVENTS_MIN 8   /* fewer are no measure */
 #define RUN_WINDOWS 16 /* who reads no more in order reads runs */
+#define RUN_AHEAD 4    /* of a run no more is read in vain: two of the largest windows, or some */
 #define CALLS_SHARE 20 /* material from one call in so many */
 #define BYTES_SHARE 5  /* or one byte in so many */
 #define ONE 65536LL    /* deviations are Q16 */
@@ -15,10 +16,20 @@
 #define SPREAD_SURE_FROM 3       /* degrees of freedom */
 #define UNIT_NS 100000ULL        /* what stands for a unit where a rate is per unit, not per time */
 
+/* Of streams, the bytes of so many windows of each run. */
+static __u64 bytes_of_runs(const struct hop *hop, __u64 runs, __u64 windows_each)
+{
+	__u64 bytes = hop->amount[PROGRESS_STREAMS], windows = hop->weight[PROGRESS_STREAMS];
+
+	if (!windows)
+		return 0;
+	return runs * windows_each >= windows ? bytes : bytes / windows * runs * windows_each;
+}
+
 bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsigned int page_kb,
 		   struct hop *hop)
 {
-	__u64 d[COUNTERS_MAX], page = page_kb * 1024ULL, windows, arounds, plain, runs;
+	__u64 d[COUNTERS_MAX], page = page_kb * 1024ULL, windows, arounds, plain, runs, vain;
 	unsigned int i;
 
 	memset(hop, 0, sizeof(*hop));
@@ -60,20 +71,18 @@ bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsig
 	 */
 	runs = d[COUNTER_SYNC_JUMPS] + d[COUNTER_SYNC_HEADS];
 	runs = d[COUNTER_SYNC_CALLS] > runs ? d[COUNTER_SYNC_CALLS] - runs : 0;
-	if (windows)
-		hop->doubt = runs * RUN_WINDOWS >= windows ?
-				     hop->amount[PROGRESS_STREAMS] :
-				     hop->amount[PROGRESS_STREAMS] / windows * runs * RUN_WINDOWS;
-	hop->doubt += d[COUNTER_UNUSED_PAGES] * page / 4;
+	hop->weight[PROGRESS_STREAMS] = windows;
+	vain = d[COUNTER_UNUSED_PAGES] * page / 4;
 	if (d[COUNTER_ORDER_CALLS])
-		hop->doubt += 2 * d[COUNTER_AROUND_STARTS] * d[COUNTER_ORDER_RA_PAGES] /
-			      d[COUNTER_ORDER_CALLS] * page;
+		vain += 2 * d[COUNTER_AROUND_STARTS] * d[COUNTER_ORDER_RA_PAGES] /
+			d[COUNTER_ORDER_CALLS] * page;
+	hop->doubt = bytes_of_runs(hop, runs, RUN_WINDOWS) + vain;
+	hop->doubt_ahead = bytes_of_runs(hop, runs, RUN_AHEAD) + vain;
 	hop->amount[PROGRESS_FILES] = hop->events[PROGRESS_FILES] = d[COUNTER_SYNC_HEADS];
 	hop->amount[PROGRESS_JUMPS] = hop->events[PROGRESS_JUMPS] = d[COUNTER_SYNC_JUMPS];
 	hop->amount[PROGRESS_AROUNDS] = hop->events[PROGRESS_AROUNDS] = d[COUNTER_AROUND_STARTS];
 	hop->amount[PROGRESS_PLACES] = hop->events[PROGRESS_PLACES] =
 		d[COUNTER_SYNC_JUMPS] + d[COUNTER_AROUND_STARTS];
-	hop->weight[PROGRESS_STREAMS] = windows;
 	hop->weight[PROGRESS_FILES] = d[COUNTER_SYNC_HEADS];
 	hop->weight[PROGRESS_JUMPS] = d[COUNTER_SYNC_JUMPS];
 	hop->weight[PROGRESS_AROUNDS] = d[COUNTER_AROUND_CALLS]; /* one object may take many */
@@ -195,6 +204,14 @@ static __u64 amount_of(const struct hop *hop, unsigned int measure, enum subject
 	return subject == PROGRESS_IN_TIME ? hop->amount[measure] : hop->weight[measure];
 }
 
+/* Whose word is taken for bytes: that of a verdict, or of a reason to look closer. */
+enum belief { BEYOND_DOUBT, AS_FAR_AS_READ };
+
+static __u64 doubt_of(const struct hop *hop, enum belief belief)
+{
+	return belief == BEYOND_DOUBT ? hop->doubt : hop->doubt_ahead;
+}
+
 static __u64 span_of(const struct hop *hop, unsigned int measure, enum subject subject)
 {
 	return subject == PROGRESS_IN_TIME ? hop->span_ns : hop->amount[measure] * UNIT_NS;
@@ -204,12 +221,13 @@ struct side {
 	__u64 mean;  /* units a second */
 	__u64 doubt; /* bytes a second */
 	__u64 events;
+	__u64 span_us;
 	__u64 squares; /* of the deviations, Q16 squared, over 2^16 */
 	unsigned int n;
 };
 
 static void summarise(const struct hop *hops, unsigned int n, unsigned int measure,
-		      enum subject subject, struct side *s)
+		      enum subject subject, enum belief belief, struct side *s)
 {
 	__u64 rate[HOPS_COMPARED_MAX], low = ~0ULL, high = 0, amount = 0, doubt = 0, span = 0;
 	unsigned int i, least = 0, most = 0;
@@ -232,7 +250,7 @@ static void summarise(const struct hop *hops, unsigned int n, unsigned int measu
 		if (n >= 5 && (i == least || i == most))
 			continue;
 		amount += amount_of(&hops[i], measure, subject);
-		doubt += hops[i].doubt;
+		doubt += doubt_of(&hops[i], belief);
 		span += span_of(&hops[i], measure, subject);
 		s->events += hops[i].events[measure];
 		if (rate[i] < low)
@@ -241,6 +259,7 @@ static void summarise(const struct hop *hops, unsigned int n, unsigned int measu
 			high = rate[i];
 	}
 	s->mean = per_second(amount, span);
+	s->span_us = span / 1000;
 	s->doubt = measure == PROGRESS_STREAMS ? per_second(doubt, span) : 0;
 	if (!s->mean)
 		return;
@@ -267,17 +286,17 @@ static int permille(__u64 a, __u64 b)
 
 static bool compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
 		    unsigned int nr_after, unsigned int measure, enum subject subject,
-		    struct comparison *c)
+		    enum belief belief, struct comparison *c)
 {
 	struct side b, a;
 	unsigned int freedom = 0, ratio;
-	__u64 spread = 0, sure, got;
+	__u64 spread = 0, sure, got, grain;
 
 	memset(c, 0, sizeof(*c));
 	if (!nr_before || !nr_after || measure >= NR_MEASURES)
 		return false;
-	summarise(before, nr_before, measure, subject, &b);
-	summarise(after, nr_after, measure, subject, &a);
+	summarise(before, nr_before, measure, subject, belief, &b);
+	summarise(after, nr_after, measure, subject, belief, &a);
 	/* What is claimed to be lost was there beyond doubt, and is gone whatever counts. */
 	sure = b.mean > b.doubt ? b.mean - b.doubt : 0;
 	got = a.mean > a.doubt ? a.mean - a.doubt : 0;
@@ -302,15 +321,27 @@ static bool compare(const struct hop *before, unsigned int nr_before, const stru
 	spread = root(spread * spread / b.n + spread * spread / a.n);
 	if (ratio > PERMILLE)
 		spread = spread * ratio / PERMILLE;
+	/* None where many were due is no small number, but a loss of them all. */
+	grain = b.span_us ? b.events * a.span_us / b.span_us : 0;
+	if (grain < a.events)
+		grain = a.events;
 	c->error = (int)(spread * PERMILLE / ONE) + (int)(PERMILLE / (b.events + 1)) +
-		   (int)(PERMILLE / (a.events + 1));
+		   (int)(PERMILLE / (grain + 1));
 	return true;
 }
 
 bool objective_compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
 		       unsigned int nr_after, unsigned int measure, struct comparison *c)
 {
-	return compare(before, nr_before, after, nr_after, measure, PROGRESS_IN_TIME, c);
+	return compare(before, nr_before, after, nr_after, measure, PROGRESS_IN_TIME, BEYOND_DOUBT,
+		       c);
+}
+
+bool objective_suspect(const struct hop *before, unsigned int nr_before, const struct hop *after,
+		       unsigned int nr_after, unsigned int measure, struct comparison *c)
+{
+	return compare(before, nr_before, after, nr_after, measure, PROGRESS_IN_TIME,
+		       AS_FAR_AS_READ, c);
 }
 
 bool objective_compare_effort(const struct hop *before, unsigned int nr_before,
@@ -321,5 +352,6 @@ bool objective_compare_effort(const struct hop *before, unsigned int nr_before,
 		memset(c, 0, sizeof(*c));
 		return false;
 	}
-	return compare(before, nr_before, after, nr_after, measure, CALLS_FOR_PROGRESS, c);
+	return compare(before, nr_before, after, nr_after, measure, CALLS_FOR_PROGRESS,
+		       BEYOND_DOUBT, c);
 }

@@ -31,6 +31,7 @@ struct hop {
 	__u64 weight[NR_MEASURES]; /* calls that its readers made */
 	__u64 calls;               /* of the readahead layer */
 	__u64 doubt;               /* bytes of PROGRESS_STREAMS that may have served nobody */
+	__u64 doubt_ahead;         /* the same, if of a run no more than its end was read in vain */
 	__u64 device_bytes; /* read from the device, or where that is not seen, asked of it */
 	__u32 ra_kb;        /* at its end */
 	__u8 class_id;      /* of the hop alone; CLASS_NONE if nobody could tell */
@@ -82,6 +83,14 @@ struct comparison {
  * neighbours. False if there was nothing before to compare with.
  */
 bool objective_compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
+		       unsigned int nr_after, unsigned int measure, struct comparison *c);
+
+/*
+ * objective_suspect - the same as a reason to look closer, not as a verdict
+ * Bytes of runs count but for what lies ahead of their end, so that a stream which begins anew
+ * every few windows can be told to have lost most of them.
+ */
+bool objective_suspect(const struct hop *before, unsigned int nr_before, const struct hop *after,
 		       unsigned int nr_after, unsigned int measure, struct comparison *c);
 
 /*

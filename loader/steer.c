@@ -35,8 +35,10 @@ struct steer_bdi {
 	bool base_is_own;       /* a row of this bdi rather than the default one */
 	struct policy_row written;
 	bool has_row; /* `written` is in the map, and ours */
-	/* A value for the time being, until its class is no longer in force; 0: none. */
-	unsigned int episode_class, episode_kb;
+	/* A value for the time being, until none of its classes is in force; 0: none. */
+	__u32 episode_classes;
+	unsigned int episode_kb;
+	bool held; /* nobody knows whether it is better: to be seen when its readers are back */
 	/* A trial and what comes after it: a value for the classes of the mask; 0: none. */
 	unsigned int trial_kb;
 	__u32 trial_classes;
@@ -184,7 +186,7 @@ static void read_base(struct steer *s, struct steer_bdi *b)
 		if (!same_cell(&row, &b->written, i)) {
 			set_cell(&b->base, &row, i);
 			b->base_is_own = true;
-			if (i == b->episode_class)
+			if (b->episode_classes & (1U << i))
 				b->episode_kb = 0;
 		} else if (!b->base_is_own) {
 			set_cell(&b->base, &standard, i);
@@ -229,7 +231,7 @@ static unsigned int override_kb(const struct steer *s, const struct steer_bdi *b
 		return 0;
 	if (b->trial_kb && b->trial_classes & (1U << class_id))
 		return b->trial_kb;
-	if (b->episode_kb && b->episode_class == class_id)
+	if (b->episode_kb && b->episode_classes & (1U << class_id))
 		return b->episode_kb;
 	if (b->pair_kb && (class_id == CLASS_OBJECTS || class_id == CLASS_PAGES))
 		return b->pair_kb;
@@ -363,6 +365,12 @@ static struct steer_bdi *get(struct steer *s, __u64 bdi_id, const char *name)
 
 static void tell_finding(struct steer *s, const struct steer_bdi *b, const struct guard_finding *f)
 {
+	static const char *const reasons[] = {
+		[GUARD_SILENCE] = "nobody reads any more",
+		[GUARD_PATTERN] = "its readers are others now",
+		[GUARD_FEW] = "too few calls",
+		[GUARD_UNANSWERED] = "it was not taken back in time",
+	};
 	const char *class = class_name(f->class_id);
 
 	switch (f->verdict) {
@@ -379,9 +387,22 @@ static void tell_finding(struct steer *s, const struct steer_bdi *b, const struc
 		     "%u KB did not bring %s back for %s: not %u KB, but the readers had changed",
 		     f->from_kb, progress_name(f->measure), class, f->to_kb);
 		break;
+	case GUARD_NO_TELLING:
+		news(s, b, f->reason == GUARD_UNANSWERED,
+		     "%u -> %u KB for %s: no telling what it did: %s: %u KB %s", f->from_kb,
+		     f->to_kb, class, reasons[f->reason], f->held ? f->from_kb : f->to_kb,
+		     f->held ? "meanwhile" : "stays");
+		break;
 	default:
 		break;
 	}
+}
+
+/* Nobody knows what a change did, and somebody may want to. */
+static void count_unjudged(struct steer *s, const struct steer_bdi *b)
+{
+	learned_device(&s->learned, b->device)->unjudged++;
+	s->learned.changed = true;
 }
 
 static void note(struct steer *s, const struct steer_bdi *b, enum history_what what,
@@ -416,8 +437,9 @@ static void act_on(struct steer *s, struct steer_bdi *b, const struct guard_find
 		snprintf(text, sizeof(text), "-%d %% %s", f->loss.loss / 10,
 			 progress_name(f->measure));
 		note(s, b, HISTORY_REVERTED, f, text);
-		b->episode_class = f->class_id;
+		b->episode_classes = f->classes;
 		b->episode_kb = f->from_kb;
+		b->held = false;
 		refresh(s, b);
 		break;
 	case GUARD_HARMFUL:
@@ -446,22 +468,38 @@ static void act_on(struct steer *s, struct steer_bdi *b, const struct guard_find
 						       f->class_id, nominal_kb(f->to_kb)));
 		save(s);
 		break;
+	case GUARD_NO_TELLING:
+		tell_finding(s, b, f);
+		count_unjudged(s, b);
+		b->held = f->held && f->reason != GUARD_UNANSWERED;
+		break;
 	default:
 		break;
 	}
 }
 
-/* A memory whose time is over: its value gets another chance, with a "before" to hold it to. */
+static bool is_in(__u32 classes, unsigned int class_id)
+{
+	return class_id < CLASSES_MAX && classes & (1U << class_id);
+}
+
+/*
+ * A memory whose time is over, or a value that was taken back and whose readers left before anybody
+ * knew: it gets another chance, with a "before" to hold it to.
+ */
 static void retry(struct steer *s, struct steer_bdi *b, const struct sample *sample)
 {
+	bool held = b->held && b->episode_kb && is_in(b->episode_classes, sample->hop_class);
+
 	if (b->retry_ns) {
 		if (sample->time_ns < b->retry_ns)
 			return;
 		b->retry_ns = 0;
 		b->episode_kb = 0;
 		refresh(s, b);
-	} else if (b->next_expiry_s && wall_s() >= b->next_expiry_s &&
+	} else if ((held || (b->next_expiry_s && wall_s() >= b->next_expiry_s)) &&
 		   !guard_is_busy(&s->guard, b->bdi_id)) {
+		b->held = false;
 		b->retry_ns = sample->time_ns + RETRY_NS;
 		set_watch(s, b, sample->time_ns + RETRY_WATCH_NS);
 	}
@@ -687,7 +725,7 @@ static void sampled(const struct sample *sample, void *arg)
 	guard_sample(&s->guard, sample, &hop, &finding);
 	if (finding.verdict != GUARD_NOTHING)
 		act_on(s, b, &finding);
-	if (b->episode_kb && sample->decided_class != b->episode_class &&
+	if (b->episode_kb && !is_in(b->episode_classes, sample->decided_class) &&
 	    !guard_is_busy(&s->guard, b->bdi_id)) {
 		b->episode_kb = 0;
 		refresh(s, b);
@@ -745,7 +783,12 @@ static void applied(const struct event *e, const struct apply_report *r, void *a
 		guard_forget(&s->guard, b->bdi_id);
 		return;
 	}
-	guard_changed(&s->guard, b->bdi_id, e->new_class, r->from_kb, r->to_kb, e->time_ns);
+	if (!guard_changed(&s->guard, b->bdi_id, e->new_class, r->from_kb, r->to_kb, e->time_ns)) {
+		news(s, b, false,
+		     "%u -> %u KB for %s is not judged: nobody was seen reading like that before",
+		     r->from_kb, r->to_kb, class_name(e->new_class));
+		count_unjudged(s, b);
+	}
 	set_watch(s, b, guard_watch_until(&s->guard, b->bdi_id));
 }
 

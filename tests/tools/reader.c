@@ -5,11 +5,12 @@
  * KIND: pages, objects (16 KB), across (4 KB, of which six in ten lie across two pages; the second
  * is touched first, but for one in twelve, and the other from another CPU in 85 of 100 cases, as
  * after a wait on a busy machine): touched by mmap at random places; stream: read(2) of 4 KB in
- * order, 16 MB from each of random places; random: read(2) of 4 KB at random places. RATE: units a
- * second at most (a stream's unit is 4 KB). Every 300 ms the file is opened anew, by a stream told
- * POSIX_FADV_NORMAL, so that readahead is the device's of now; and what was read leaves the page
- * cache. SIGUSR1 divides RATE by three. Prints a line per second: milliseconds since the start,
- * units a second; at the end "total UNITS MILLISECONDS".
+ * order, 16 MB from each of random places; clips: the same, 8 MB from each; random: read(2) of 4 KB
+ * at random places. RATE: units a second at most (a stream's unit is 4 KB). Every 300 ms the file
+ * is opened anew, by a stream or a reader of clips told POSIX_FADV_NORMAL, so that readahead is the
+ * device's of now; and what was read leaves the page cache. SIGUSR1 divides RATE by three. Prints a
+ * line per second: milliseconds since the start, units a second; at the end "total UNITS
+ * MILLISECONDS".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@
 #define PAGE 4096U
 #define OBJECT_PAGES 4U
 #define PIECE_PAGES 4096ULL
+#define CLIP_PAGES 2048ULL
 #define ANEW_MS 300U
 
 static volatile sig_atomic_t divisor = 1;
@@ -71,7 +73,7 @@ struct file {
 
 static int open_anew(struct file *f, char kind)
 {
-	if (kind == 's' && f->fd >= 0) {
+	if ((kind == 's' || kind == 'c') && f->fd >= 0) {
 		posix_fadvise(f->fd, 0, 0, POSIX_FADV_NORMAL);
 		f->opened_ms = now_ms();
 		return 0;
@@ -109,7 +111,7 @@ static void go_to_next_cpu(void)
 static int work(struct file *f, char kind)
 {
 	static uint64_t next = PIECE_PAGES;
-	uint64_t pages = f->bytes / PAGE, at;
+	uint64_t pages = f->bytes / PAGE, piece = kind == 'c' ? CLIP_PAGES : PIECE_PAGES, at;
 	char page[PAGE];
 	unsigned int i;
 	bool backwards;
@@ -135,11 +137,12 @@ static int work(struct file *f, char kind)
 			(void)f->map[backwards ? at : at + PAGE];
 		}
 		return 0;
+	case 'c':
 	case 's':
-		if (next % PIECE_PAGES == 0) {
-			posix_fadvise(f->fd, (off_t)((next - PIECE_PAGES) * PAGE),
-				      (off_t)(PIECE_PAGES * PAGE), POSIX_FADV_DONTNEED);
-			next = any(pages / PIECE_PAGES) * PIECE_PAGES;
+		if (next % piece == 0) {
+			posix_fadvise(f->fd, (off_t)((next - piece) * PAGE), (off_t)(piece * PAGE),
+				      POSIX_FADV_DONTNEED);
+			next = any(pages / piece) * piece;
 		}
 		at = next++ * PAGE;
 		break;
@@ -158,8 +161,9 @@ int main(int argc, char **argv)
 	struct stat st;
 	char kind;
 
-	if (argc < 4 || !strchr("posra", argv[1][0])) {
-		fputs("usage: reader pages|objects|across|stream|random FILE SECONDS [RATE]\n",
+	if (argc < 4 || !strchr("poscra", argv[1][0])) {
+		fputs("usage: reader pages|objects|across|stream|clips|random FILE SECONDS "
+		      "[RATE]\n",
 		      stderr);
 		return 2;
 	}

@@ -23,9 +23,16 @@ struct host {
 	unsigned int class_id; /* what the model calls the readers */
 	unsigned int decided;
 	unsigned int hidden_from_kb; /* objects look like pages from here on; 0: never */
+	/* Up to here they look like that, which may be decided for, at the same value; 0: never. */
+	unsigned int small_kb, small_class;
+	bool small_is_decided;
+	bool begins; /* after a pause */
 	unsigned int ra_kb, policy_kb, override_kb;
+	__u32 override_classes;
 	unsigned int confirm, since_event;
-	unsigned int reverts, harmful, cleared, changes, harm_kb;
+	unsigned int reverts, harmful, cleared, changes, harm_kb, fine, unjudged, unseen;
+	enum guard_reason reason;
+	bool held;
 	bool forget_harm;
 	unsigned int hops, hops_at_policy; /* with policy_kb in place */
 	struct guard_finding last;
@@ -51,7 +58,7 @@ static void host_hop(struct host *h)
 {
 	struct guard_finding f = {0};
 	struct sample s = {.bdi_id = 7};
-	unsigned int i, wanted;
+	unsigned int i, wanted, shown = h->class_id, answer;
 	bool watched = guard_watch_until(&h->guard, 7) > h->device.time_ns;
 
 	made_work(&h->device, h->ra_kb, HOP_NS);
@@ -59,18 +66,23 @@ static void host_hop(struct host *h)
 	h->hops_at_policy += h->ra_kb == h->policy_kb;
 	s.time_ns = h->device.time_ns;
 	s.ra_kb = h->ra_kb;
-	s.hop_class = s.window_class = (__u8)h->class_id;
 	if (h->class_id == CLASS_OBJECTS && h->hidden_from_kb && h->ra_kb >= h->hidden_from_kb)
-		s.hop_class = s.window_class = CLASS_PAGES;
+		shown = CLASS_PAGES;
+	if (h->ra_kb <= h->small_kb)
+		shown = h->small_class;
+	answer = h->small_is_decided ? shown : h->class_id;
+	s.hop_class = s.window_class = (__u8)shown;
 	s.decided_class = (__u8)h->decided;
 	for (i = 0; i < COUNTERS_MAX; i++)
 		s.total[i] = (__u64)h->device.total[i];
-	if (watched || h->decided != h->class_id || h->hops % 20 == 0)
+	if (watched || h->begins || h->decided != answer || h->hops % 20 == 0)
 		guard_sample(&h->guard, &s, NULL, &f);
+	h->begins = false;
 	switch (f.verdict) {
 	case GUARD_REVERT:
 		h->reverts++;
 		h->override_kb = f.from_kb;
+		h->override_classes = f.classes;
 		h->last = f;
 		break;
 	case GUARD_HARMFUL:
@@ -81,20 +93,29 @@ static void host_hop(struct host *h)
 		h->cleared++;
 		h->override_kb = 0;
 		break;
+	case GUARD_FINE:
+		h->fine++;
+		break;
+	case GUARD_NO_TELLING:
+		h->unjudged++;
+		h->reason = f.reason;
+		h->held = f.held;
+		break;
 	default:
 		break;
 	}
 	h->since_event++;
-	if (h->decided != h->class_id && ++h->confirm == 3) {
-		h->decided = h->class_id;
+	if (h->decided != answer && ++h->confirm == 3) {
+		h->decided = answer;
 		h->confirm = 0;
 	}
-	if (h->decided != h->class_id || h->since_event < DWELL_HOPS)
+	if (h->decided != answer || h->since_event < DWELL_HOPS)
 		return;
-	wanted = h->override_kb ? h->override_kb : h->policy_kb;
+	wanted = h->override_kb && h->override_classes & (1U << h->decided) ? h->override_kb :
+									      h->policy_kb;
 	if (wanted == h->ra_kb)
 		return;
-	guard_changed(&h->guard, 7, h->decided, h->ra_kb, wanted, h->device.time_ns);
+	h->unseen += !guard_changed(&h->guard, 7, h->decided, h->ra_kb, wanted, h->device.time_ns);
 	h->ra_kb = wanted;
 	h->changes++;
 	h->since_event = 0;
@@ -104,6 +125,12 @@ static void host_run(struct host *h, unsigned int hops)
 {
 	while (hops--)
 		host_hop(h);
+}
+
+static void host_pause(struct host *h, unsigned int seconds)
+{
+	h->device.time_ns += seconds * 1000000000ULL;
+	h->begins = true;
 }
 
 static void one_reader(struct host *h, enum reader_kind kind, unsigned int size_kb, double iops,
@@ -158,6 +185,208 @@ static void what_the_class_is_not_about_counts_too(void **state)
 	assert_int_equal(host.harmful, 1);
 	assert_int_equal(host.last.measure, PROGRESS_STREAMS);
 	assert_int_equal(host.ra_kb, 1024);
+}
+
+/*
+ * It had hardly begun in the first of the two hops before, so that by their spread any loss may be
+ * noise.
+ */
+static void a_before_that_is_mostly_noise(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_PAGES, 1024, 16);
+	host_run(&host, 1);
+	host.device.kb_per_s = 30000;
+	host_run(&host, 1);
+	host.device.kb_per_s = 150000;
+	host_run(&host, 60);
+	assert_int_equal(host.changes, 2);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.last.measure, PROGRESS_STREAMS);
+	assert_int_equal(host.ra_kb, 1024);
+	assert_true(host.hops_at_policy <= 6);
+}
+
+/* From a new place every 14 windows: runs, if need be, and too few of them to count by. */
+static void a_before_that_is_in_doubt(void **state)
+{
+	struct comparison c;
+
+	(void)state;
+	one_reader(&host, READER_RUNS, 6144, 120, 30, 0.03);
+	host_start(&host, CLASS_PAGES, 1024, 16);
+	host_run(&host, 60);
+	assert_false(objective_compare(host.guard.bdi[0].before, 2, host.guard.bdi[0].after, 4,
+				       PROGRESS_STREAMS, &c));
+	assert_int_equal(host.changes, 2);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.last.measure, PROGRESS_STREAMS);
+	assert_int_equal(host.ra_kb, 1024);
+	assert_true(host.hops_at_policy <= 6);
+}
+
+/* The value makes them look like somebody else, whom no decision follows, or one for the same
+ * value.
+ */
+static void harm_that_looks_like_others(void **state)
+{
+	int decided;
+
+	(void)state;
+	for (decided = 0; decided < 2; decided++) {
+		one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+		host_start(&host, CLASS_PAGES, 1024, 16);
+		host.small_kb = 16;
+		host.small_class = CLASS_RANDOM;
+		host.small_is_decided = decided;
+		host_run(&host, 80);
+		assert_int_equal(host.reverts, 1);
+		assert_int_equal(host.harmful, 1);
+		assert_int_equal(host.harm_kb, 16);
+		assert_int_equal(host.last.class_id, CLASS_PAGES);
+		assert_int_equal(host.last.measure, PROGRESS_STREAMS);
+		assert_int_equal(host.ra_kb, 1024);
+		assert_int_equal(host.changes, 2);
+		assert_true(host.hops_at_policy <= 8);
+	}
+}
+
+/* Others come that are given the same value: what the first ones read is no loss. */
+static void others_at_the_same_value(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_OBJECTS, 4, 3000, 125, 0.03);
+	host_start(&host, CLASS_PAGES, 128, 16);
+	host_run(&host, 5);
+	assert_int_equal(host.changes, 1);
+	host.device.reader[0] = (struct reader){READER_RANDOM, 4, 1, 0};
+	host.class_id = CLASS_RANDOM;
+	host_run(&host, 100);
+	assert_int_equal(host.reverts, 0);
+	assert_int_equal(host.unjudged, 1);
+	assert_int_equal(host.reason, GUARD_PATTERN);
+	assert_false(host.held);
+	assert_int_equal(host.ra_kb, 16);
+	assert_int_equal(host.changes, 1);
+}
+
+/* They leave as the value changes, are back before two minutes are over, and get less. */
+static void harm_after_a_silence(void **state)
+{
+	int in_doubt;
+
+	(void)state;
+	for (in_doubt = 0; in_doubt < 2; in_doubt++) {
+		one_reader(&host, in_doubt ? READER_RUNS : READER_STREAM, 6144, 120, 30, 0.03);
+		host_start(&host, in_doubt ? CLASS_PAGES : CLASS_SEQUENTIAL, 1024, 16);
+		while (!host.changes)
+			host_hop(&host);
+		host_pause(&host, 20);
+		host_run(&host, 1);
+		assert_int_equal(host.unjudged, 1);
+		assert_int_equal(host.reason, GUARD_SILENCE);
+		host_run(&host, 60);
+		assert_int_equal(host.harmful, 1);
+		assert_int_equal(host.ra_kb, 1024);
+	}
+}
+
+/* They leave when it has been taken back: the old value waits for them, and so does the verdict. */
+static void silence_at_the_old_value(void **state)
+{
+	unsigned int changes;
+
+	(void)state;
+	for (changes = 1; changes <= 2; changes++) { /* due, and in place */
+		one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+		host_start(&host, CLASS_SEQUENTIAL, 1024, 16);
+		while (!host.reverts || host.changes < changes)
+			host_hop(&host);
+		host_pause(&host, 60);
+		host_run(&host, 60);
+		assert_int_equal(host.harmful, 1);
+		assert_int_equal(host.cleared + host.unjudged, 0);
+		assert_int_equal(host.changes, 2);
+		assert_int_equal(host.ra_kb, 1024);
+	}
+	/* Who comes hours later is no witness. */
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_SEQUENTIAL, 1024, 16);
+	while (host.changes < 2)
+		host_hop(&host);
+	host_pause(&host, 600);
+	host_run(&host, 60);
+	assert_int_equal(host.harmful + host.cleared, 0);
+	assert_int_equal(host.unjudged, 1);
+	assert_int_equal(host.reason, GUARD_SILENCE);
+	assert_true(host.held);
+}
+
+/* Others come when it has been taken back: the old value stays, until the first ones are back. */
+static void others_at_the_old_value(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_SEQUENTIAL, 1024, 16);
+	while (host.changes < 2)
+		host_hop(&host);
+	host.class_id = CLASS_MIXED;
+	host.policy_kb = 1024;
+	host_run(&host, 8);
+	assert_int_equal(host.harmful + host.cleared, 0);
+	assert_int_equal(host.unjudged, 1);
+	assert_int_equal(host.reason, GUARD_PATTERN);
+	assert_true(host.held);
+}
+
+/* It is to be taken back, and nobody does, while readers read on. */
+static void nobody_takes_it_back(void **state)
+{
+	(void)state;
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_SEQUENTIAL, 1024, 16);
+	while (!host.reverts && host.hops < 40) {
+		host_hop(&host);
+		host.override_kb = 0;
+	}
+	host_run(&host, 15);
+	assert_int_equal(host.reverts, 1);
+	assert_int_equal(host.cleared, 0);
+	assert_int_equal(host.unjudged, 1);
+	assert_int_equal(host.reason, GUARD_UNANSWERED);
+	assert_true(host.held);
+}
+
+/* A value that was cleared twice is believed; another one of the same class is not. */
+static void what_was_cleared_is_a_value(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	one_reader(&host, READER_RANDOM, 4, 3000, 125, 0.03);
+	host.device.reader[0].most_per_s = 2000;
+	host_start(&host, CLASS_RANDOM, 128, 16);
+	for (i = 0; i < 2; i++) { /* each time they are as many again, and ask for a third */
+		host.policy_kb = 128;
+		host.device.reader[0].most_per_s = 2000;
+		host_run(&host, 60);
+		host.decided = CLASS_NONE; /* so that samples come */
+		host.policy_kb = 16;
+		while (host.ra_kb != 16)
+			host_hop(&host);
+		host.device.reader[0].most_per_s = 700;
+		host_run(&host, 40);
+		assert_int_equal(host.cleared, i + 1);
+	}
+	host.device.reader[0] = (struct reader){READER_OBJECTS, 4, 1, 0};
+	host.policy_kb = 128;
+	host_run(&host, 60);
+	host.decided = CLASS_NONE;
+	host.policy_kb = 4096;
+	host_run(&host, 40);
+	assert_int_equal(host.harm_kb, 4096);
+	assert_int_equal(host.ra_kb, 128);
 }
 
 /* A stream gains from 4096 KB what the random readers beside it lose. */
@@ -287,10 +516,13 @@ static void no_before_no_verdict(void **state)
 
 	(void)state;
 	guard_init(&host.guard, 4);
-	guard_changed(&host.guard, 3, CLASS_PAGES, 128, 16, 1);
+	assert_false(guard_changed(&host.guard, 3, CLASS_PAGES, 128, 16, 1));
 	assert_int_equal(guard_watch_until(&host.guard, 3), 0);
 	guard_sample(&host.guard, &s, NULL, &f);
-	guard_changed(&host.guard, 3, CLASS_PAGES, 128, 16, 2000);
+	assert_false(guard_changed(&host.guard, 3, CLASS_PAGES, 128, 16, 2000));
+	assert_int_equal(host.guard.verdicts[GUARD_NO_TELLING], 2);
+	/* One that changes nothing needs no judging. */
+	assert_true(guard_changed(&host.guard, 3, CLASS_PAGES, 16, 16, 3000));
 	assert_false(guard_is_busy(&host.guard, 3));
 	assert_int_equal(f.verdict, GUARD_NOTHING);
 }
@@ -363,6 +595,29 @@ static void effort(void **state)
 		if (i != PROGRESS_AROUNDS)
 			assert_false(objective_compare_effort(before, 4, after, 8, i, &c));
 	}
+}
+
+/* None where a hundred were due is a loss of them all; none where two were is nothing. */
+static void none_where_many_were_due(void **state)
+{
+	struct hop before[4], after[2];
+	struct comparison c;
+	unsigned int i;
+
+	(void)state;
+	memset(before, 0, sizeof(before));
+	memset(after, 0, sizeof(after));
+	for (i = 0; i < 4; i++) {
+		before[i].span_ns = after[i & 1].span_ns = HOP_NS;
+		before[i].amount[PROGRESS_JUMPS] = before[i].events[PROGRESS_JUMPS] = 50;
+	}
+	assert_true(objective_compare(before, 4, after, 2, PROGRESS_JUMPS, &c));
+	assert_int_equal(c.loss, 1000);
+	assert_in_range(c.error, 1, 100);
+	for (i = 0; i < 4; i++)
+		before[i].amount[PROGRESS_JUMPS] = before[i].events[PROGRESS_JUMPS] = 1;
+	assert_true(objective_compare(before, 4, after, 2, PROGRESS_JUMPS, &c));
+	assert_true(c.error > 500);
 }
 
 /* --- by the thousand ------------------------------------------------------------------------- */
@@ -461,6 +716,16 @@ int main(void)
 		cmocka_unit_test(single_pages_at_4096),
 		cmocka_unit_test(stream_at_16_on_a_slow_disk),
 		cmocka_unit_test(what_the_class_is_not_about_counts_too),
+		cmocka_unit_test(a_before_that_is_mostly_noise),
+		cmocka_unit_test(a_before_that_is_in_doubt),
+		cmocka_unit_test(harm_that_looks_like_others),
+		cmocka_unit_test(others_at_the_same_value),
+		cmocka_unit_test(harm_after_a_silence),
+		cmocka_unit_test(silence_at_the_old_value),
+		cmocka_unit_test(others_at_the_old_value),
+		cmocka_unit_test(nobody_takes_it_back),
+		cmocka_unit_test(what_was_cleared_is_a_value),
+		cmocka_unit_test(none_where_many_were_due),
 		cmocka_unit_test(no_total_trades_a_tenant_away),
 		cmocka_unit_test(a_gain_stays),
 		cmocka_unit_test(less_demand_is_no_harm),

@@ -262,6 +262,112 @@ static void harm_is_taken_back_and_remembered(void **state)
 	assert_int_equal(lines, 0);
 }
 
+/* What the state directory says of this device, once the helper is gone. */
+static __u64 unjudged(void)
+{
+	static struct learned_table table;
+	const struct learned_device *d;
+
+	stop();
+	memset(&table, 0, sizeof(table));
+	assert_int_equal(learned_load(&table, dir), 0);
+	d = learned_find_device(&table, NAME);
+	return d ? d->unjudged : 0;
+}
+
+static void a_slow_disk_with_a_stream(void)
+{
+	device.iops = 120;
+	device.kb_per_s = 150000;
+	device.reader[0].kind = READER_STREAM;
+	ra_kb = 1024;
+}
+
+/* Others come, who are given the same value: said and counted, and the value stays. */
+static void a_change_that_nobody_can_judge(void **state)
+{
+	(void)state;
+	run(6);
+	assert_int_equal(ra_kb, 16);
+	class_id = CLASS_RANDOM;
+	device.reader[0].kind = READER_RANDOM;
+	run(30);
+	assert_int_equal(ra_kb, 16);
+	assert_int_equal(lines, 1);
+	assert_int_equal(warnings, 0);
+	assert_non_null(strstr(last_line, "128 -> 16 KB for pages: no telling what it did: its "
+					  "readers are others now: 16 KB stays"));
+	assert_int_equal(unjudged(), 1);
+}
+
+/* The value changes under readers whom no sample has told of for long. */
+static void a_change_without_a_before(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	run(40);
+	assert_int_equal(ra_kb, 16);
+	assert_int_equal(lines, 0);
+	for (i = 0; i < 8; i++)
+		one_hop(false);
+	one_hop(true);
+	set_default(CLASS_PAGES, 64);
+	one_hop(false);
+	assert_int_equal(ra_kb, 64);
+	assert_int_equal(lines, 1);
+	assert_non_null(strstr(last_line, "16 -> 64 KB for pages is not judged"));
+	assert_int_equal(unjudged(), 1);
+}
+
+/* Streams that are called pages, and at the value of pages random: both get the old value. */
+static void harm_that_looks_like_others(void **state)
+{
+	struct policy_row row;
+
+	(void)state;
+	a_slow_disk_with_a_stream();
+	set_default(CLASS_PAGES, 16);
+	set_default(CLASS_RANDOM, 16);
+	below_kb = 17;
+	below_class = CLASS_RANDOM;
+	run(60);
+	assert_int_equal(ra_kb, 1024);
+	assert_int_equal(least_kb, 16);
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(last_line, "16 KB does harm to pages"));
+	assert_true(row_of(ID, &row));
+	assert_int_equal(row.ra_kb[CLASS_PAGES], 1024);
+	assert_int_equal(row.ra_kb[CLASS_RANDOM], 1024);
+	/* The next who are random are told by their own decision. */
+	class_id = CLASS_SEQUENTIAL;
+	run(10);
+	assert_true(row_of(ID, &row));
+	assert_int_equal(row.ra_kb[CLASS_RANDOM], 16);
+}
+
+/* They leave as the old value is back, for so long that it proves nothing: seen when they return.
+ */
+static void what_nobody_saw_the_end_of(void **state)
+{
+	(void)state;
+	a_slow_disk_with_a_stream();
+	class_id = CLASS_SEQUENTIAL;
+	set_default(CLASS_SEQUENTIAL, 16);
+	while (!warnings || ra_kb != 1024)
+		one_hop(true);
+	device.time_ns += 600000000000ULL;
+	one_hop(true);
+	assert_int_equal(ra_kb, 1024);
+	assert_non_null(strstr(last_line, "nobody reads any more: 1024 KB meanwhile"));
+	run(60);
+	assert_int_equal(least_kb, 16);
+	assert_int_equal(ra_kb, 1024);
+	assert_int_equal(warnings, 2);
+	assert_non_null(strstr(last_line, "16 KB does harm to sequential"));
+	assert_int_equal(unjudged(), 1);
+}
+
 /* With the probe on from the start: that is no change of a switch, after which nothing is judged.
  */
 static void harm_beside_the_probe(void **state)
@@ -681,6 +787,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(harm_is_taken_back_and_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_change_that_nobody_can_judge, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_change_without_a_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(harm_that_looks_like_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_nobody_saw_the_end_of, setup, teardown),
 		cmocka_unit_test_setup_teardown(harm_beside_the_probe, setup, teardown),
 		cmocka_unit_test_setup_teardown(harm_after_the_probe_is_switched_on, setup,
 						teardown),
