@@ -106,7 +106,7 @@ done_testing() {
 
 # --- clean-up --------------------------------------------------------------------------------
 
-pids=() loops=() mounts=() cgroups=() T=
+pids=() loops=() zrams=() mounts=() cgroups=() T=
 
 stop_pid() {
 	local pid=$1 n
@@ -144,11 +144,17 @@ cleanup() {
 		losetup -d "$i" 2>/dev/null
 		wait_for 5 loop_control remove "${i#/dev/loop}" 2>/dev/null || true
 	done
+	for i in "${zrams[@]}"; do
+		wait_for 5 write_to /sys/class/zram-control/hot_remove "$i" ||
+			echo "zram$i could not be removed" >&2
+	done
 	[ -z "$T" ] || rm -rf --one-file-system "$T"
 	exit $status
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
+
+write_to() { { echo "$2" >"$1"; } 2>/dev/null; }
 
 # Waits without a process: the tests poll often on small machines.
 exec {nap_fd}<> <(:)
@@ -197,6 +203,15 @@ make_loop() {
 	local file=$T/disk-${#loops[@]}
 	fallocate -l "$1M" "$file" || die "fallocate $1 MB in $T"
 	attach_loop "$file"
+}
+
+# make_zram MB: a disk in compressed memory, where zeros take none; sets ZRAM.
+make_zram() {
+	local n
+	n=$(</sys/class/zram-control/hot_add) || die 'no new zram disk'
+	zrams+=("$n")
+	ZRAM=/dev/zram$n
+	echo "$1M" >"/sys/block/zram$n/disksize" || die "$ZRAM: no $1 MB"
 }
 
 slow_disk=$TOP/build/tests/slow-disk

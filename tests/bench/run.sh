@@ -16,19 +16,21 @@ export BPFAHEAD_PIN_DIR=/sys/fs/bpf/bpfahead-bench-$$
 WEIGHTS=${WEIGHTS:-weights/default.bin}
 STATS=/proc/sys/kernel/bpf_stats_enabled
 ROWS=(cost latency bdis iops cached arithmetic close scale reaction memory sizes)
+# What explains a figure and has no bar: only by name.
+MORE=(folios)
 
 usage() {
-	echo "usage: run.sh [--quick] [--check] [NAME]...; the names are: ${ROWS[*]}" >&2
+	echo "usage: run.sh [--quick] [--check] [NAME]...; the names are: ${ROWS[*]} ${MORE[*]}" >&2
 	exit 2
 }
 
-quick=0 check=0 chosen=()
+quick=0 check=0 quick_option='' chosen=()
 for argument; do
 	case $argument in
-	--quick) quick=1 ;;
+	--quick) quick=1 quick_option=$argument ;;
 	--check) check=1 ;;
 	*)
-		[[ " ${ROWS[*]} " == *" $argument "* ]] || usage
+		[[ " ${ROWS[*]} ${MORE[*]} " == *" $argument "* ]] || usage
 		chosen+=("$argument")
 		;;
 	esac
@@ -404,6 +406,9 @@ row_sizes() {
 		fi
 	done
 }
+
+# A table of its own, by a script with devices of its own.
+row_folios() { tests/bench/folios.sh ${quick_option:+"$quick_option"}; }
 
 # --- all together ------------------------------------------------------------------------------
 

@@ -54,7 +54,6 @@ limit_memory() { # MB[+MB]
 	[ -f "$file" ] || file=$memory/memory.limit_in_bytes
 	wait_for 5 write_to "$file" "${1%+*}M" || die "$file: no limit of $1 MB"
 }
-write_to() { { echo "$2" >"$1"; } 2>/dev/null; }
 
 # A file system that was not mounted has nothing in the page cache. Where the files are many, their
 # inodes are: reading those is not what is measured.
