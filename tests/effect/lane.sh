@@ -96,11 +96,10 @@ start_fio() { # WARM SECONDS WORD...
 	local options warm=$1 seconds=$2 clock
 	shift 2
 	clock=(--runtime="$seconds" --ramp_time="$warm")
-	# In turns the warm-up is measured too, from what each job had in every tenth of a second.
-	if in_turns "$profile"; then
-		rm -f "$T"/fio_bw.*.log
-		clock=(--runtime="$(ms_of "$warm $seconds")ms" --write_bw_log="$T/fio" --log_avg_msec=100)
-	fi
+	# In turns the warm-up is measured too, from what each job had read at every tenth of a second. Not from
+	# fio's bandwidth logs: after a stall these say several times of what was read.
+	! in_turns "$profile" ||
+		clock=(--runtime="$(ms_of "$warm $seconds")ms" --status-interval=100ms)
 	mapfile -t options < <(fio_options "$@")
 	(cd "$MNT" && exec "${in_lane[@]}" fio --ioengine=psync --thread --time_based "${clock[@]}" \
 		--fadvise_hint=0 --invalidate=0 --norandommap --randrepeat=0 --rw_sequencer=sequential \
@@ -285,38 +284,39 @@ measured() {
 	esac
 }
 
-# fio_measured FROM TO: the same of the seconds from FROM to TO of fio's own clock. How long a read takes is
-# known of all of them only.
+# fio_measured FROM TO: the same of the seconds from FROM to TO of fio's own clock, from its reports of what
+# each job has read until then. How long a read takes is known of the whole time only.
 fio_measured() {
-	local jobs logs
-	mapfile -t logs < <(ls -v "$T"/fio_bw.*.log)
-	jobs=$(sed -n '/^{/,$p' "$T/fio.json" | jq -er '
-		[.jobs[] | select(.error == 0)] | if all(.[]; .read.total_ios > 0) then .[] else error("no reads") end |
-		"\(.["job options"].numjobs // 1) \(.read.io_bytes / .read.total_ios) " +
-			"\(.read.clat_ns.percentile["99.000000"] // 0 | . / 1000 | round)"' 2>>"$T/said") || return
-	# Lines "MS KIB-A-SECOND, ..." of each thread, in the order of the jobs: the mean since the line before.
-	awk -F '[, ]+' -v from="$1" -v to="$2" '
-		FNR == 1 { before = 0; file = files++ }
-		!file { for (i = 0; i < $1; i++) group[++threads] = FNR; size[FNR] = $2; p99 = $3; groups = FNR; next }
+	sed -n '/^{/,/^}/p' "$T/fio.json" 2>/dev/null | jq -er '
+		.jobs | to_entries[] | "\(.key + 1) " + (.value |
+		"\(.read.runtime / 1000) \(.read.io_bytes) \(.read.total_ios) " +
+		"\(.read.clat_ns.percentile["99.000000"] // 0 | . / 1000 | round) \(.error)")' 2>>"$T/said" |
+		awk -v from="$1" -v to="$2" '
+		# The share of a report that lies within the time measured, as if a job read evenly between two.
+		$6 { exit failed = 1 }
 		{
-			begin = before > from ? before : from
-			end = $1 / 1000 < to ? $1 / 1000 : to
-			if (end > begin) { n[file] += $2 * 1024 / 1e6 * (end - begin); s[file] += end - begin }
-			before = $1 / 1000
+			begin = was[$1] > from ? was[$1] : from
+			end = $2 < to ? $2 : to
+			if (end > begin) {
+				share = (end - begin) / ($2 - was[$1])
+				bytes[$1] += ($3 - had[$1]) * share
+				ios[$1] += ($4 - did[$1]) * share
+				s[$1] += end - begin
+			}
+			was[$1] = $2; had[$1] = $3; did[$1] = $4; p99 = $5
+			if ($1 > groups) groups = $1
 		}
 		END {
-			if (!threads || files != threads + 1) exit 1
-			for (file in n) {
-				if (s[file] < 0.5 * (to - from)) exit 1
-				rate[group[file]] += n[file] / s[file]
+			if (failed || !groups) exit 1
+			for (i = 1; i <= groups; i++) {
+				if (!bytes[i] || s[i] < 0.5 * (to - from)) exit 1
+				mbps += bytes[i] / 1e6 / s[i]; iops += ios[i] / s[i]
 			}
-			for (i = 1; i <= groups; i++) { mbps += rate[i]; iops += rate[i] * 1e6 / size[i] }
-			if (!mbps) exit 1
 			printf "%.3f MB/s %.1f %d ", mbps, iops, p99
-			if (groups > 1) printf "%.3f %.1f", rate[1], rate[2] * 1e6 / size[2]
+			if (groups > 1) printf "%.3f %.1f", bytes[1] / 1e6 / s[1], ios[2] / s[2]
 			else printf "- -"
 			printf " %.3f\n", mbps
-		}' - "${logs[@]}" <<<"$jobs"
+		}'
 }
 
 # ms_of "SECONDS...": their sum.
