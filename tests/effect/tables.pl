@@ -346,18 +346,23 @@ sub reaction {
 		$stuck{$pattern[$n]}++ unless defined $kb{$n} && $now >= 0 && $now == $before;
 	}
 	@lag = sort { $a <=> $b } @lag;
-	my $p95 = @lag ? $lag[int(0.95 * @lag + 0.999) - 1] : undef;
-	my $text = @lag ? sprintf('%.2f s, median %.2f s, of %d changes; %d changes of pattern without one of the value', $p95,
-		median(@lag), scalar(@lag), scalar(@same)) : 'no new value in ' . @same . ' changes of pattern';
+	# What never arrived took longer than any other.
+	my $stuck = 0;
+	$stuck += $_ for values %stuck;
+	my $rank = int(0.95 * (@lag + $stuck) + 0.999);
+	my $p95 = $rank <= @lag ? $lag[$rank - 1] : undef;
+	my $text = @lag ? sprintf('%s, median %.2f s, of %d changes; %d changes of pattern without one of the value',
+		defined $p95 ? sprintf('%.2f s', $p95) : 'none', median(@lag), scalar(@lag), scalar(@same)) :
+		'no new value in ' . @same . ' changes of pattern';
 	if (!%kb) {
 		$text .= ', and the values are not known' if @same;
-		return ($text, @lag ? $p95 <= 4 : undef, 0);
+		return ($text, @lag ? $p95 <= 4 : undef, 0); # then nothing is stuck
 	}
 	$text .= ', **never arrived**: ' . join(', ', map {
 			"$stuck{$_} of $_ (ends at " . join(' or ', sort { $a <=> $b } keys %{$ends{$_} || {}}) . ' KB)'
 		} sort keys %stuck) if %stuck;
 	$text .= ', where both have the same' if @lag && @same && !%stuck;
-	return ($text, @lag && !%stuck && $p95 <= 4, !!grep { !$change{$_} } 1 .. $#pattern);
+	return ($text, @lag && defined $p95 && $p95 <= 4, !!grep { !$change{$_} } 1 .. $#pattern);
 }
 
 # of_luck PROFILE: what of a distance to the best static value is that the best is the luckiest of seven, too.

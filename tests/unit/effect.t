@@ -129,7 +129,16 @@ like "$(reaction)" 'never arrived.*: 4 of runs-256k \(ends at 64 or 2560 KB\).*\
 kb_of[runs-256k]=2560 kb_of[runs-64k]=
 reacts
 like "$(reaction)" 'never arrived.*: 2 of runs-64k \(ends at 64 or 2560 KB\).*\*\*not met' '... whichever it is'
-kb_of[runs-64k]=512
+kb_of[runs-64k]=512 kb_of[runs-256k]=1024
+reacts
+sed -i 's/,2\.30,\(.*\),2560,/,-,\1,64,/' "$cells"
+tables
+like "$(reaction)" '2\.29 s, .* of 19 changes; .*never arrived.*: 1 of sequential \(ends at 64 or 2560 KB\) \| <= 4 s \| met \|' \
+	'one of twenty is beyond the 95th of a hundred'
+sed -i 's/,2\.29,\(.*\),64,/,-,\1,2560,/' "$cells"
+tables
+like "$(reaction)" 'none, .* of 18 changes; .*never arrived.*1 of mmap-random.*1 of sequential.*\*\*not met' '... and two of them are not'
+kb_of[runs-256k]=2560
 reacts
 sed -i '/,react,.*,bpfahead,[^,]*,20,/d' "$cells"
 tables
