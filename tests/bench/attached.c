@@ -90,9 +90,8 @@ struct mark {
 
 static __u64 cpu_ns(void)
 {
-	unsigned long long ns;
 	struct dirent *entry;
-	char path[512];
+	char path[512], line[64];
 	__u64 sum = 0;
 	FILE *f;
 	DIR *d;
@@ -108,8 +107,8 @@ static __u64 cpu_ns(void)
 		f = fopen(path, "re");
 		if (!f)
 			continue;
-		if (fscanf(f, "%llu", &ns) == 1)
-			sum += ns;
+		if (fgets(line, sizeof(line), f))
+			sum += strtoull(line, NULL, 10);
 		fclose(f);
 	}
 	closedir(d);
@@ -118,18 +117,19 @@ static __u64 cpu_ns(void)
 
 static struct mark mark(void)
 {
-	unsigned long long sectors;
+	char path[128], line[256], *rest;
 	struct mark m;
-	char path[128];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/sys/block/%s/stat", disk);
 	f = fopen(path, "re");
-	if (!f || fscanf(f, "%*u %*u %llu", &sectors) != 1)
+	if (!f || !fgets(line, sizeof(line), f))
 		die("no statistics of %s", disk);
 	m.ns = now_ns();
 	fclose(f);
-	m.sectors = sectors;
+	(void)strtoull(line, &rest, 10); /* reads */
+	(void)strtoull(rest, &rest, 10); /* merged */
+	m.sectors = strtoull(rest, NULL, 10);
 	m.cpu_ns = cpu_ns();
 	return m;
 }

@@ -11,6 +11,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 cd "$TOP" || exit 1
+[ -x build/bench/attached ] || die 'not built: make bench-build'
 ms=${MS:-500} rounds=${ROUNDS:-40} warm_s=2
 
 # The zram disk goes when the loop device on it has gone, which is when lib.sh is through.
