@@ -204,13 +204,14 @@ static enum guard_verdict judge(struct guard_bdi *b, bool last)
  */
 static bool may_be_harmed_strangers(struct guard_bdi *b)
 {
-	const struct hop *hops = &b->recent[b->nr_recent - STRANGERS_MAX];
+	const struct hop *hops;
 	struct comparison c;
 	unsigned int measure;
 	bool harm = false;
 
 	if (b->nr_recent < STRANGERS_MAX)
 		return false;
+	hops = &b->recent[b->nr_recent - STRANGERS_MAX];
 	for (measure = 0; measure < NR_PROGRESS; measure++) {
 		if (!objective_is_material(b->before, b->nr_before, measure) &&
 		    objective_is_material(hops, STRANGERS_MAX, measure) &&
