@@ -20,7 +20,9 @@
 #define LATE_SPAN_NS (30 * SECOND)
 #define ANSWER_NS (6 * SECOND) /* until the old value must be in place */
 #define CHECK_NS (10 * SECOND)
-#define CLEARED_MAX 2 /* then this value is believed for a while */
+#define OTHER_VALUE_NS (8 * SECOND) /* then what is looked at is gone; sooner than any watch ends \
+				     */
+#define CLEARED_MAX 2               /* then this value is believed for a while */
 #define CLEARED_NS (600 * SECOND)
 
 void guard_init(struct guard *g, unsigned int page_kb)
@@ -351,13 +353,25 @@ static bool was_silent(const struct guard_bdi *b, const struct hop *h, __u64 now
 	return b->state != GUARD_QUIET && b->state != GUARD_LATE && now - since > GAP_NS;
 }
 
+/*
+ * Not what a hop was read with from its beginning to its end? A limits commit of the kernel resets
+ * it, until the decision puts it back: what is lost meanwhile is not lost by the value judged.
+ */
+static bool had_another_value(const struct guard *g, const struct guard_bdi *b, const struct hop *h,
+			      unsigned int begin_kb)
+{
+	unsigned int pages = b->value_kb / g->page_kb;
+
+	return h->ra_kb / g->page_kb != pages || begin_kb / g->page_kb != pages;
+}
+
 void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, struct guard_finding *f)
 {
 	struct guard_bdi *b;
 	struct snapshot to = {.time_ns = s->time_ns};
 	struct hop h = {};
+	unsigned int i, begin_kb;
 	bool known, running;
-	unsigned int i;
 
 	memset(f, 0, sizeof(*f));
 	if (hop)
@@ -372,6 +386,8 @@ void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, stru
 	h.decided_class = s->decided_class;
 	if (!known || h.span_ns > GAP_NS)
 		b->nr_recent = 0; /* what lies before a gap is not "before" anything */
+	begin_kb = b->sample_kb;
+	b->sample_kb = s->ra_kb;
 	b->used_ns = s->time_ns;
 	b->last = to;
 	b->has_last = true;
@@ -390,7 +406,7 @@ void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, stru
 		return;
 	}
 	if (b->state == GUARD_LATE && h.span_ns <= LATE_SPAN_NS && shows(&h, b->class_id) &&
-	    h.decided_class == b->class_id)
+	    h.decided_class == b->class_id && !had_another_value(g, b, &h, begin_kb))
 		look_later(b, &h, s->time_ns);
 	running = b->state == GUARD_WATCHING || b->state == GUARD_CHECKING;
 	if (b->state == GUARD_REVERTING && s->time_ns - b->changed_ns > ANSWER_NS) {
@@ -399,6 +415,11 @@ void guard_sample(struct guard *g, const struct sample *s, struct hop *hop, stru
 	}
 	if (!running || s->time_ns - h.span_ns < b->changed_ns + SETTLE_NS)
 		return;
+	if (had_another_value(g, b, &h, begin_kb)) {
+		if (s->time_ns - b->changed_ns > OTHER_VALUE_NS)
+			give_up(g, b, GUARD_VALUE, f);
+		return;
+	}
 	if (!is_expected(b, &h)) {
 		/* A hop in which the pattern goes says nothing. */
 		if (++b->strangers < STRANGERS_MAX)
@@ -430,6 +451,7 @@ bool guard_changed(struct guard *g, __u64 bdi_id, unsigned int class_id, unsigne
 	if (b->state == GUARD_REVERTING && b->classes & class_bit(class_id) &&
 	    from_kb == b->to_kb) {
 		b->state = GUARD_CHECKING;
+		b->value_kb = to_kb;
 		b->changed_ns = time_ns;
 		b->strangers = b->nr_back = 0;
 		return true;
@@ -453,7 +475,7 @@ bool guard_changed(struct guard *g, __u64 bdi_id, unsigned int class_id, unsigne
 	b->class_id = class_id;
 	b->classes = class_bit(class_id);
 	b->from_kb = from_kb;
-	b->to_kb = to_kb;
+	b->to_kb = b->value_kb = to_kb;
 	b->changed_ns = b->first_changed_ns = time_ns;
 	b->nr_after = b->strangers = 0;
 	b->measure = objective_of(class_id);

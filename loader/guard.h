@@ -40,6 +40,7 @@ enum guard_reason {
 	GUARD_SILENCE,    /* nobody read any more */
 	GUARD_PATTERN,    /* other readers, by what they do */
 	GUARD_FEW,        /* too few calls to count by */
+	GUARD_VALUE,      /* another value was in place: the kernel's own, after a reset */
 	GUARD_UNANSWERED, /* it was to be taken back, and was not: the old value is still due */
 };
 
@@ -65,7 +66,9 @@ struct guard_bdi {
 	bool has_last;
 	enum guard_state state;
 	unsigned int class_id, from_kb, to_kb;
-	__u64 changed_ns; /* the change, or what took it back */
+	unsigned int value_kb;  /* that is looked at: the new one, or the old one again */
+	unsigned int sample_kb; /* in place at the last sample */
+	__u64 changed_ns;       /* the change, or what took it back */
 	__u64 first_changed_ns;
 	unsigned int strangers; /* hops in a row that show another class */
 	__u32 classes;          /* that its readers have been taken for */

@@ -369,6 +369,7 @@ static void tell_finding(struct steer *s, const struct steer_bdi *b, const struc
 		[GUARD_SILENCE] = "nobody reads any more",
 		[GUARD_PATTERN] = "its readers are others now",
 		[GUARD_FEW] = "too few calls",
+		[GUARD_VALUE] = "another value was in place",
 		[GUARD_UNANSWERED] = "it was not taken back in time",
 	};
 	const char *class = class_name(f->class_id);

@@ -271,6 +271,43 @@ static void others_at_the_same_value(void **state)
 	assert_int_equal(host.changes, 1);
 }
 
+/* What the kernel's own value costs until ours is back is not the new value's fault. */
+static void the_kernel_resets_it(void **state)
+{
+	unsigned int hops;
+
+	(void)state;
+	for (hops = 1; hops <= 60; hops += hops < 4 ? 1 : 56) {
+		one_reader(&host, READER_OBJECTS, 4, 3000, 125, 0.03);
+		host_start(&host, CLASS_PAGES, 128, 16);
+		while (!host.changes)
+			host_hop(&host);
+		host_run(&host, 2);
+		host.policy_kb = host.ra_kb = 1280; /* nobody decides for it */
+		host_run(&host, hops);
+		host.policy_kb = host.ra_kb = 16;
+		host_run(&host, 60);
+		assert_int_equal(host.reverts, 0);
+		assert_int_equal(host.changes, 1);
+		assert_int_equal(host.fine, hops < 60);
+		assert_int_equal(host.unjudged, hops == 60);
+		assert_int_equal(host.unjudged ? host.reason : GUARD_VALUE, GUARD_VALUE);
+	}
+	/* Neither is it what brings anything back. */
+	one_reader(&host, READER_STREAM, 0, 120, 150, 0.03);
+	host_start(&host, CLASS_SEQUENTIAL, 1024, 16);
+	while (host.changes < 2)
+		host_hop(&host);
+	assert_int_equal(host.reverts, 1);
+	host_run(&host, 2);
+	host.override_kb = host.ra_kb = 16;
+	host_run(&host, 3);
+	host.override_kb = host.ra_kb = 1024;
+	host_run(&host, 60);
+	assert_int_equal(host.harmful, 1);
+	assert_int_equal(host.cleared + host.unjudged, 0);
+}
+
 /* They leave as the value changes, are back before two minutes are over, and get less. */
 static void harm_after_a_silence(void **state)
 {
@@ -720,6 +757,7 @@ int main(void)
 		cmocka_unit_test(a_before_that_is_in_doubt),
 		cmocka_unit_test(harm_that_looks_like_others),
 		cmocka_unit_test(others_at_the_same_value),
+		cmocka_unit_test(the_kernel_resets_it),
 		cmocka_unit_test(harm_after_a_silence),
 		cmocka_unit_test(silence_at_the_old_value),
 		cmocka_unit_test(others_at_the_old_value),
