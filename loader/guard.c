@@ -20,9 +20,10 @@
 #define LATE_SPAN_NS (30 * SECOND)
 #define ANSWER_NS (6 * SECOND) /* until the old value must be in place */
 #define CHECK_NS (10 * SECOND)
-#define OTHER_VALUE_NS (8 * SECOND) /* then what is looked at is gone; sooner than any watch ends \
-				     */
-#define CLEARED_MAX 2               /* then this value is believed for a while */
+#define OTHER_VALUE_NS                                                              \
+	(8 * SECOND)  /* then what is looked at is gone; sooner than any watch ends \
+		       */
+#define CLEARED_MAX 2 /* then this value is believed for a while */
 #define CLEARED_NS (600 * SECOND)
 
 void guard_init(struct guard *g, unsigned int page_kb)
