@@ -636,7 +636,7 @@ static void choose_ample(const struct calibrate_result *r, unsigned int original
  * rate at 256 KB, where cold pages lose nothing on a hard disk. And after something else has taken
  * the memory, the set is back four times as soon at 64 KB as at 16. So the largest value up to that
  * of objects which pages bear, but nothing between: 32 KB hides objects as 16 does, and costs a hot
- * set twice the bytes.
+ * set twice the bytes, which a lead of a few percent is not worth.
  */
 static int best_for_pages(const struct calibrate_result *r)
 {
@@ -654,10 +654,11 @@ static int best_for_pages(const struct calibrate_result *r)
 		return -1;
 	for (v = CALIBRATE_VALUES; v-- > 0;) {
 		if (calibrate_ladder[v] < PAGES_LEAST_KB ||
-		    joint_rate(r, PAGES, v) < best * (1 - loss))
+		    joint_rate(r, PAGES, v) < best * (1 - PAGES_LOSS_MOST))
 			continue;
 		if (calibrate_ladder[v] > OBJECTS_MOST_KB / 2 &&
-		    calibrate_ladder[v] <= OBJECTS_MOST_KB)
+		    calibrate_ladder[v] <= OBJECTS_MOST_KB &&
+		    joint_rate(r, PAGES, v) >= best * (1 - loss))
 			return (int)v;
 		least = (int)v;
 	}
