@@ -14,31 +14,12 @@ cd "$TOP" || exit 1
 [ -x build/bench/attached ] || die 'not built: make bench-build'
 ms=${MS:-500} rounds=${ROUNDS:-40} warm_s=2
 
-# The zram disk goes when the loop device on it has gone, which is when lib.sh is through.
-if [ -z "${ATTACHED_DISK-}" ]; then
-	[ "$(id -u)" = 0 ] || die 'needs root'
-	n=$(</sys/class/zram-control/hot_add) || die 'no zram here'
-	status=1
-	if echo 6G >"/sys/block/zram$n/disksize"; then
-		ATTACHED_DISK=/dev/zram$n tests/bench/attached.sh "$@" &
-		trap 'kill -TERM $!' INT TERM
-		while kill -0 $! 2>/dev/null; do
-			wait $!
-			status=$?
-		done
-	fi
-	for ((i = 0; i < 50; i++)); do
-		! { echo "$n" >/sys/class/zram-control/hot_remove; } 2>/dev/null || exit "$status"
-		nap 0.2
-	done
-	die "zram$n could not be removed"
-fi
-
 need fio db_bench bpftool xxd
 [ $# -gt 0 ] || set -- {seq128k,rand4k,mmapseq4k,mmaprand4k}@{2560,128} rocks-readrandom@2560
 [ "$(</proc/sys/kernel/bpf_stats_enabled)" = 0 ] || die 'kernel.bpf_stats_enabled is not 0'
 
-attach_loop "$ATTACHED_DISK" --sector-size 4096
+make_zram 6144
+attach_loop "$ZRAM" --sector-size 4096
 make_fs "$LOOP" ext4
 fill_file "$MNT/big" 2560
 mkdir "$MNT/rocksdb"
