@@ -104,6 +104,9 @@ void calibrate_summarise(struct calibrate_result *r);
 enum calibrate_gap calibrate_goes_on(const struct calibrate_result *r,
 				     enum calibrate_pattern pattern, unsigned int value);
 
+/* The value of the default row, in KB, for the class that @pattern stands for. */
+unsigned int calibrate_default_kb(enum calibrate_pattern pattern);
+
 /* Is a repeat of this cell worth its time: could it still be chosen, or does its neighbour? */
 bool calibrate_is_contender(const struct calibrate_result *r, enum calibrate_pattern pattern,
 			    unsigned int value);

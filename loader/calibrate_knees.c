@@ -27,6 +27,7 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
 #define NOISE_LEAST 0.02    /* differences below this are no differences */
 #define NOISE_MOST 0.10     /* however noisy the device: a tenth counts */
 #define NOISE_USELESS 0.15  /* what is measured with more tells nothing */
+#define LEAD_REPEATS 2      /* at least, where it is measured with more */
 #define HARM_LEAST 0.10     /* of the rate, to go against the administrator's value */
 #define HARM_NOISES 3       /* as many times the noise, if that is more */
 #define FALLEN_BEHIND 0.5   /* of another's least rate, and twice: no accident */
@@ -206,6 +207,22 @@ enum calibrate_gap calibrate_goes_on(const struct calibrate_result *r,
 	    high - low <= NOISE_LEAST * high)
 		return GAP_FLAT;
 	return GAP_NONE;
+}
+
+unsigned int calibrate_default_kb(enum calibrate_pattern pattern)
+{
+	static const unsigned char class_of[NR_CALIBRATE_PATTERNS] = {
+		[CALIBRATE_SCAN] = CLASS_SEQUENTIAL,    [CALIBRATE_RUN_64K] = CLASS_SHORT_RUNS,
+		[CALIBRATE_PAGE] = CLASS_PAGES,         [CALIBRATE_QUEUED] = CLASS_PAGES,
+		[CALIBRATE_RUN_256K] = CLASS_LONG_RUNS, [CALIBRATE_RUN_1M] = CLASS_LONG_RUNS,
+		[CALIBRATE_OBJECT_16K] = CLASS_OBJECTS, [CALIBRATE_OBJECT_64K] = CLASS_OBJECTS,
+		[CALIBRATE_FILES] = CLASS_SMALL_FILES,
+	};
+#define X(class, row_kb, rule) [CLASS_##class] = (row_kb),
+	static const unsigned int default_kb[NR_CLASSES] = {DEFAULT_POLICY_LIST(X)};
+#undef X
+
+	return default_kb[class_of[pattern]];
 }
 
 bool calibrate_is_contender(const struct calibrate_result *r, enum calibrate_pattern pattern,
@@ -454,6 +471,26 @@ static int certain_knee(const struct calibrate_result *r, enum calibrate_pattern
 		       unless_certain(r, 1U << pattern, knee, default_kb);
 }
 
+/*
+ * Noise that tells nothing of a few percent does not hide a factor: is @value ahead of the default
+ * by more than the repeats of both differ, twice each at least? A disk like memory has runs at 64
+ * KB at half of their rate at 512, with noise of 25 %.
+ */
+static bool leads_in_noise(const struct calibrate_result *r, unsigned int patterns, int value,
+			   unsigned int default_kb)
+{
+	int standard = value_near(r, patterns, default_kb);
+	unsigned int p;
+
+	if (standard < 0 || fabs(log2(calibrate_ladder[standard]) - log2(default_kb)) > LADDER_NEAR)
+		return false;
+	for (p = 0; p < NR_CALIBRATE_PATTERNS; p++)
+		if (patterns & 1U << p && (r->cell[p][value].repeats < LEAD_REPEATS ||
+					   r->cell[p][standard].repeats < LEAD_REPEATS))
+			return false;
+	return leads(r, patterns, value, standard);
+}
+
 static void choose(struct calibrate_choice *choice, const struct calibrate_result *r,
 		   unsigned int patterns, int value, const char *why)
 {
@@ -461,7 +498,7 @@ static void choose(struct calibrate_choice *choice, const struct calibrate_resul
 
 	if (value < 0)
 		return;
-	if (noise > NOISE_USELESS) {
+	if (noise > NOISE_USELESS && !leads_in_noise(r, patterns, value, choice->kb)) {
 		snprintf(choice->why, sizeof(choice->why),
 			 "the default: noise of %.0f %% tells nothing; repeat when it is quieter",
 			 noise * 100);

@@ -771,8 +771,8 @@ static int fill_in(struct measuring *m, enum calibrate_pattern pattern)
 }
 
 /*
- * What could still be chosen, and the original, which is not given up for one figure: a scan at it
- * each time, as fast as that may be by then.
+ * What could still be chosen, and the original and the default, which are not given up for one
+ * figure: a scan at the original each time, as fast as that may be by then.
  */
 static bool is_repeated(const struct measuring *m, enum calibrate_pattern pattern,
 			unsigned int value)
@@ -783,6 +783,8 @@ static bool is_repeated(const struct measuring *m, enum calibrate_pattern patter
 		return false;
 	if (repeats && calibrate_ladder[value] == m->result->original_kb &&
 	    (repeats < 2 || pattern == CALIBRATE_SCAN))
+		return true;
+	if (repeats == 1 && calibrate_ladder[value] == calibrate_default_kb(pattern))
 		return true;
 	return calibrate_is_contender(m->result, pattern, value);
 }

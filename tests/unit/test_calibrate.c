@@ -1041,8 +1041,8 @@ static void test_too_noisy_to_tell(void **state)
 	(void)state;
 	for (i = 0; i < 4; i++)
 		for (v = AT_16; v < CALIBRATE_VALUES; v++)
-			calibrate_add(&r, CALIBRATE_SCAN, v, hdd_scan[v] * 1e6 * (i % 2 ? 1 : 0.3),
-				      1);
+			calibrate_add(&r, CALIBRATE_SCAN, v,
+				      cloud_scan[v] * 1e6 * (i % 2 ? 1 : 0.3), 1);
 	plant(&r, CALIBRATE_RUN_64K, hump, 2);
 	assert_true(calibrate_choose(&r, 128, choice));
 	assert_false(choice[CLASS_SEQUENTIAL].measured);
@@ -1054,6 +1054,73 @@ static void test_too_noisy_to_tell(void **state)
 	calibrate_choose(&r, 2048, choice);
 	assert_int_equal(choice[CLASS_MIXED].kb, 2048);
 	assert_true(choice[CLASS_MIXED].measured);
+}
+
+/* A repeat in @every has 0.6 of the others' rate. */
+static void plant_noisy(struct calibrate_result *r, enum calibrate_pattern pattern,
+			const double *mbps, unsigned int repeats, unsigned int every)
+{
+	unsigned int i, v;
+
+	for (i = 0; i < repeats; i++)
+		for (v = AT_16; v < CALIBRATE_VALUES; v++)
+			calibrate_add(r, pattern, v, mbps[v] * 1e6 * (i % every ? 1 : 0.6), 1);
+}
+
+static void test_a_factor_shows_through_noise(void **state)
+{
+	/* Of runs on a disk like memory: 64 KB, the default, has half of the best. */
+	static const double runs[] = {NONE, 300, 330, 500, 800, 1100, 1100, 1050, 900, 900};
+	/* And where it has three quarters. */
+	static const double less[] = {NONE, 300, 330, 800, 900, 1000, 1060, 1050, 900, 900};
+	struct calibrate_choice choice[NR_CLASSES];
+	struct calibrate_result r = {0};
+
+	(void)state;
+	plant_noisy(&r, CALIBRATE_RUN_256K, runs, 4, 2);
+	plant_noisy(&r, CALIBRATE_RUN_1M, runs, 4, 2);
+	calibrate_summarise(&r);
+	assert_true(r.noise[CALIBRATE_RUN_1M] > 0.15);
+	calibrate_choose(&r, 2560, choice);
+	assert_true(choice[CLASS_LONG_RUNS].measured);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 256);
+
+	memset(&r, 0, sizeof(r));
+	plant_noisy(&r, CALIBRATE_RUN_256K, less, 4, 2);
+	plant_noisy(&r, CALIBRATE_RUN_1M, less, 4, 2);
+	calibrate_summarise(&r);
+	calibrate_choose(&r, 2560, choice);
+	assert_false(choice[CLASS_LONG_RUNS].measured);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 64);
+	assert_non_null(strstr(choice[CLASS_LONG_RUNS].why, "noise"));
+}
+
+/* The default's one figure may have been an accident, and so may the chosen value's. */
+static void test_no_lead_in_noise_over_one_figure(void **state)
+{
+	static const double runs[] = {NONE, 800, 800, 800, 800, 1000, 1000, 1000, 900, 900};
+	struct calibrate_choice choice[NR_CLASSES];
+	unsigned int once, p;
+
+	(void)state;
+	for (once = 0; once < 3; once++) {
+		struct calibrate_result r = {0};
+
+		plant_noisy(&r, CALIBRATE_RUN_256K, runs, 4, 2);
+		plant_noisy(&r, CALIBRATE_RUN_1M, runs, 4, 2);
+		for (p = CALIBRATE_RUN_256K; p <= CALIBRATE_RUN_1M; p++) {
+			struct calibrate_cell *cell = r.cell[p];
+
+			cell[AT_64].repeats = once == 1 ? 1 : 2;
+			cell[AT_64].rate[0] = cell[AT_64].rate[1] = 100e6;
+			cell[AT_512].repeats = once == 2 ? 1 : 2;
+			cell[AT_512].rate[0] = cell[AT_512].rate[1] = 3000e6;
+		}
+		calibrate_summarise(&r);
+		assert_true(r.noise[CALIBRATE_RUN_1M] > 0.15);
+		calibrate_choose(&r, 2560, choice);
+		assert_int_equal(choice[CLASS_LONG_RUNS].kb, once ? 64 : 512);
+	}
 }
 
 static void test_what_is_missing_stays_default(void **state)
@@ -1187,6 +1254,8 @@ int main(void)
 		cmocka_unit_test(test_rate_of_large_windows),
 		cmocka_unit_test(test_rate_of_windows_and_slices),
 		cmocka_unit_test(test_too_noisy_to_tell),
+		cmocka_unit_test(test_a_factor_shows_through_noise),
+		cmocka_unit_test(test_no_lead_in_noise_over_one_figure),
 		cmocka_unit_test(test_what_is_missing_stays_default),
 		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_what_is_lent_comes_back),
