@@ -85,6 +85,13 @@ build_hash() {
 		sha256sum | cut -c 1-10
 }
 
+# A kernel is its version; what comes after that says who built it (-amd64, -2). Lines have all of it, and those
+# of another build of the version count, which is said below the tables.
+kernel_release=$(uname -r)
+
+# has_cell KEY: a line of that key, of any build of this version?
+has_cell() { [ -n "$(grep -F -- ",${1#*,}" "$cells" | grep -- "^${kernel_release%%-*}[-,]")" ]; }
+
 # command_hash PROFILE WORKLOAD-LINE
 command_hash() { sha256sum <<<"${limits[$1]} $2" | cut -c 1-10; }
 
@@ -94,14 +101,14 @@ cell_key() {
 	local build=- warm=${5-} seconds=${6-}
 	if [[ $3 == bpfahead* ]] || in_turns "$1"; then build=$BUILD_HASH; fi
 	[ -n "$seconds" ] || read -r warm seconds < <(times "$1" "${2%% *}" "$3")
-	echo "$(uname -r),$1,${2%% *},$(command_hash "$1" "$2"),$3,$build,$4,$warm,$seconds,"
+	echo "$kernel_release,$1,${2%% *},$(command_hash "$1" "$2"),$3,$build,$4,$warm,$seconds,"
 }
 
 # day_key PROFILE PHASE LINE COLUMN REPEAT
 day_key() {
 	local build=-
 	[[ $4 != bpfahead* ]] || build=$BUILD_HASH
-	echo "$(uname -r),$1,day.$2.${3%% *},$(command_hash "$1" "$3"),$4,$build,$5,0,$day_s,"
+	echo "$kernel_release,$1,day.$2.${3%% *},$(command_hash "$1" "$3"),$4,$build,$5,0,$day_s,"
 }
 day_lines() {
 	local name
@@ -123,7 +130,7 @@ react='sequential mmap-random runs-256k sequential runs-64k mmap-random sequenti
 	sequential mmap-random sequential'
 # react_key PROFILE COLUMN CHANGE
 react_key() {
-	echo "$(uname -r),$1,react,$(command_hash "$1" "react $react_s $react"),$2,$BUILD_HASH,$3,0,$react_s,"
+	echo "$kernel_release,$1,react,$(command_hash "$1" "react $react_s $react"),$2,$BUILD_HASH,$3,0,$react_s,"
 }
 
 # changes_of PHASES VALUES: "CHANGE SECONDS KB" of each phase of which a value was seen, from the lines

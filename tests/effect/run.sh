@@ -87,7 +87,7 @@ turns() {
 		for ((round = 1; round <= rounds; round++)); do
 			# shellcheck disable=SC2046 # columns are words
 			for column in $(shuffled "${line%% *} $round" $(columns_of "${line%% *}")); do
-				grep -qF -- "$(cell_key "$1" "$line" "$column" $round)" "$cells" || echo "$column $round $line"
+				has_cell "$(cell_key "$1" "$line" "$column" $round)" || echo "$column $round $line"
 			done
 		done
 	done < <(workload_lines)
@@ -107,18 +107,18 @@ todo() {
 				[ -z "${left_out[$key]-}" ] || continue
 				[[ $column != bpfahead* ]] || ((repeat <= own_repeats)) || continue
 				key=$(cell_key "$1" "$line" "$column" "$repeat")
-				grep -qF -- "$key" "$cells" || echo "$column $repeat $line"
+				has_cell "$key" || echo "$column $repeat $line"
 			done
 		done < <(in_turns "$1" || workload_lines)
 		for column in $columns; do
 			if has_day "$column"; then
 				line=$(day_lines | tail -n 1)
 				key=$(day_key "$1" 5 "$line" "$column" "$repeat")
-				grep -qF -- "$key" "$cells" || echo "$column $repeat day"
+				has_cell "$key" || echo "$column $repeat day"
 			fi
 			[[ $column == bpfahead* ]] || continue
 			key=$(react_key "$1" "$column" 1)
-			! asked react || [ "$repeat" != 1 ] || grep -qF -- "$key" "$cells" || echo "$column $repeat react"
+			! asked react || [ "$repeat" != 1 ] || has_cell "$key" || echo "$column $repeat react"
 		done
 	done | in_order "$1"
 }

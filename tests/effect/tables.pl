@@ -40,7 +40,7 @@ open(my $in, '<', $cells_file) or die "$cells_file: $!\n";
 my $head = <$in> // die "$cells_file is empty\n";
 chomp $head;
 my @names = split /,/, $head;
-my (@rows, $kernel);
+my (@rows, $kernel, %kernels); # a version; its builds, and how many cells each has
 my $void = 0;
 while (<$in>) {
 	chomp;
@@ -49,17 +49,18 @@ while (<$in>) {
 	my %row;
 	@row{@names} = @fields;
 	push @rows, \%row;
-	$kernel = $row{kernel};
+	$kernel = $row{kernel} =~ s/-.*//r;
 }
 my (%lines, %build, %builds);
 for my $row (@rows) {
 	my ($profile, $name) = @$row{qw(profile workload)};
 	my $wanted = exists $line{$name} ?
 		substr(sha256_hex("$limits{$profile} $line{$name}\n"), 0, 10) : $row->{command};
-	if ($row->{kernel} ne $kernel || $row->{command} ne $wanted) {
+	if ($row->{kernel} !~ /^\Q$kernel\E(?:-|$)/ || $row->{command} ne $wanted) {
 		$void++;
 		next;
 	}
+	$kernels{$row->{kernel}}++;
 	push @{$lines{$profile}{$name}{$row->{column}}}, $row;
 }
 
@@ -486,6 +487,7 @@ for (@bars) {
 	$verdict .= ($verdict && ', ') . 'rows missing' if defined $met && $part;
 	print $out "| $text | $value | $bar | $verdict |\n";
 }
+print $out "\nKernel $kernel, its build ", join(' and ', map { "$_ ($kernels{$_} cells)" } sort keys %kernels), ".\n";
 print $out "\n$void lines of the file of cells are of other kernels or commands and not used.\n" if $void;
 close($out) or die "$out_dir/effect-tables.md: $!\n";
 
