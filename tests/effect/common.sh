@@ -90,7 +90,11 @@ build_hash() {
 kernel_release=$(uname -r)
 
 # has_cell KEY: a line of that key, of any build of this version?
-has_cell() { [ -n "$(grep -F -- ",${1#*,}" "$cells" | grep -- "^${kernel_release%%-*}[-,]")" ]; }
+has_cell() {
+	awk -F, -v key=",${1#*,}" -v version="${kernel_release%%-*}" '
+		index($0, key) && ($1 == version || index($1, version "-") == 1) { found = 1; exit }
+		END { exit !found }' "$cells"
+}
 
 # command_hash PROFILE WORKLOAD-LINE
 command_hash() { sha256sum <<<"${limits[$1]} $2" | cut -c 1-10; }
