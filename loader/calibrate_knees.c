@@ -677,7 +677,7 @@ static void choose_ample(const struct calibrate_result *r, unsigned int original
  */
 static int best_for_pages(const struct calibrate_result *r)
 {
-	double loss = fmin(tolerance(r->noise[CALIBRATE_PAGE]), PAGES_LOSS_MOST), best = 0;
+	double loss = PAGES_LOSS_MOST, best = 0;
 	unsigned int v, n = 0;
 	int least = -1;
 
@@ -689,6 +689,8 @@ static int best_for_pages(const struct calibrate_result *r)
 	}
 	if (n < 2)
 		return -1;
+	if (r->noise[CALIBRATE_PAGE] > 0) /* else measured once each, and nothing is known of it */
+		loss = fmin(tolerance(r->noise[CALIBRATE_PAGE]), loss);
 	for (v = CALIBRATE_VALUES; v-- > 0;) {
 		if (calibrate_ladder[v] < PAGES_LEAST_KB ||
 		    joint_rate(r, PAGES, v) < best * (1 - PAGES_LOSS_MOST))

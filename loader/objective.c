@@ -7,6 +7,7 @@
 #define EVENTS_MIN 8   /* fewer are no measure */
 #define RUN_WINDOWS 16 /* who reads no more in order reads runs */
 #define RUN_AHEAD 4    /* of a run no more is read in vain: two of the largest windows, or some */
+#define OBJECT_KB 128  /* what is read of an object beyond its read-around, if windows are small */
 #define CALLS_SHARE 20 /* material from one call in so many */
 #define BYTES_SHARE 5  /* or one byte in so many */
 #define ONE 65536LL    /* deviations are Q16 */
@@ -29,7 +30,7 @@ static __u64 bytes_of_runs(const struct hop *hop, __u64 runs, __u64 windows_each
 bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsigned int page_kb,
 		   struct hop *hop)
 {
-	__u64 d[COUNTERS_MAX], page = page_kb * 1024ULL, windows, arounds, plain, runs, vain;
+	__u64 d[COUNTERS_MAX], page = page_kb * 1024ULL, windows, arounds, plain, runs, vain, ahead;
 	unsigned int i;
 
 	memset(hop, 0, sizeof(*hop));
@@ -67,15 +68,19 @@ bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsig
 	 * Who reads runs is told by their jumps, exactly; their bytes depend on an estimate of what
 	 * was not used. A run begins with a miss that jumps and goes on with one that does not,
 	 * which random reads beside a stream do not have. And objects by mmap go on from their
-	 * read-around with a window or two, used or not.
+	 * read-around with a window or two, used or not, and at small values with many: one of 64
+	 * KB is 16 KB of read-around and five windows at 16, and nothing but read-around at 256.
 	 */
 	runs = d[COUNTER_SYNC_JUMPS] + d[COUNTER_SYNC_HEADS];
 	runs = d[COUNTER_SYNC_CALLS] > runs ? d[COUNTER_SYNC_CALLS] - runs : 0;
 	hop->weight[PROGRESS_STREAMS] = windows;
 	vain = d[COUNTER_UNUSED_PAGES] * page / 4;
-	if (d[COUNTER_ORDER_CALLS])
-		vain += 2 * d[COUNTER_AROUND_STARTS] * d[COUNTER_ORDER_RA_PAGES] /
-			d[COUNTER_ORDER_CALLS] * page;
+	if (d[COUNTER_ORDER_CALLS]) {
+		ahead = 2 * d[COUNTER_ORDER_RA_PAGES] / d[COUNTER_ORDER_CALLS] * page;
+		if (ahead < OBJECT_KB * 1024)
+			ahead = OBJECT_KB * 1024;
+		vain += d[COUNTER_AROUND_STARTS] * ahead;
+	}
 	hop->doubt = bytes_of_runs(hop, runs, RUN_WINDOWS) + vain;
 	hop->doubt_ahead = bytes_of_runs(hop, runs, RUN_AHEAD) + vain;
 	hop->amount[PROGRESS_FILES] = hop->events[PROGRESS_FILES] = d[COUNTER_SYNC_HEADS];

@@ -87,6 +87,10 @@ static struct unit unit_of(const struct made_pages *pages, const struct reader *
 		    ra_kb < 8      ? 1 + pages->crosses :
 				     1;
 		markers = ra_kb < 8 || r->size_kb > 4 ? 0 : pages->markers;
+		if (pages->goes_on && r->size_kb > ra_kb) {
+			markers = ceil((double)r->size_kb / ra_kb);
+			n = 1;
+		}
 		u.requests = (n + markers) * requests_for(ra_kb);
 		u.kb = (n + markers) * ra_kb;
 		u.total[COUNTER_AROUND_CALLS] = n;

@@ -7,6 +7,8 @@
 #ifndef BPFAHEAD_TEST_MADE_DEVICE_H
 #define BPFAHEAD_TEST_MADE_DEVICE_H
 
+#include <stdbool.h>
+
 #include "bpf/abi.h"
 
 enum reader_kind {
@@ -33,6 +35,7 @@ struct made_pages {
 	double moves;   /* share of waits after which the reader is on another CPU, where the totals
 			   take what it reads next for a new place */
 	double cached;  /* share of accesses that take no read with one page each */
+	bool goes_on;   /* objects: one read-around, then windows to the end and one beyond */
 	double markers; /* windows for each read-around of more than a page, from its marker on */
 };
 
