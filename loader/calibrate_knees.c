@@ -668,6 +668,20 @@ static void choose_ample(const struct calibrate_result *r, unsigned int original
 }
 
 /*
+ * Who waits for each page has no more of them than 32 who do not wait: what is above that was a
+ * burst of the limit (4,000 a second at 32 KB, twice, where the disk allows 3,000). Unless the 32
+ * have less than one by one at 4 KB: then something is wrong with theirs.
+ */
+static double page_rate(const struct calibrate_result *r, unsigned int value)
+{
+	double rate = joint_rate(r, PAGES, value), queued = best_rate(r, CALIBRATE_QUEUED);
+	bool known = queued > 0 && r->noise[CALIBRATE_QUEUED] <= NOISE_USELESS &&
+		     queued >= (1 - NOISE_USELESS) * r->cell[CALIBRATE_PAGE][0].typical;
+
+	return known ? fmin(rate, queued) : rate;
+}
+
+/*
  * Pages. What cold random pages are read at tells nothing of hot ones: every byte around a page
  * takes the place of one that was in use, so a hot set that just fits in memory has 0.75 of its
  * rate at 256 KB, where cold pages lose nothing on a hard disk. And after something else has taken
@@ -684,20 +698,21 @@ static int best_for_pages(const struct calibrate_result *r)
 	for (v = 0; v < CALIBRATE_VALUES; v++) {
 		if (calibrate_ladder[v] < PAGES_LEAST_KB)
 			continue;
-		best = fmax(best, joint_rate(r, PAGES, v));
-		n += joint_rate(r, PAGES, v) > 0;
+		best = fmax(best, page_rate(r, v));
+		n += page_rate(r, v) > 0;
 	}
 	if (n < 2)
 		return -1;
 	if (r->noise[CALIBRATE_PAGE] > 0) /* else measured once each, and nothing is known of it */
 		loss = fmin(tolerance(r->noise[CALIBRATE_PAGE]), loss);
 	for (v = CALIBRATE_VALUES; v-- > 0;) {
-		if (calibrate_ladder[v] < PAGES_LEAST_KB ||
-		    joint_rate(r, PAGES, v) < best * (1 - PAGES_LOSS_MOST))
+		double unsure = fmin(r->cell[CALIBRATE_PAGE][v].spread, NOISE_MOST);
+
+		if (calibrate_ladder[v] < PAGES_LEAST_KB || page_rate(r, v) <= 0 ||
+		    page_rate(r, v) < best * (1 - fmax(PAGES_LOSS_MOST, unsure)))
 			continue;
 		if (calibrate_ladder[v] > OBJECTS_MOST_KB / 2 &&
-		    calibrate_ladder[v] <= OBJECTS_MOST_KB &&
-		    joint_rate(r, PAGES, v) >= best * (1 - loss))
+		    calibrate_ladder[v] <= OBJECTS_MOST_KB && page_rate(r, v) >= best * (1 - loss))
 			return (int)v;
 		least = (int)v;
 	}
