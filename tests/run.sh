@@ -48,9 +48,10 @@ done
 export TAP_DIR=$tap
 began=$(cut -d' ' -f1 /proc/uptime)
 status=0
-# Those of e2e and fault sleep most of the time, each on devices and pins of its own: JOBS at once.
-# prove's closing lines are held back, to stay the last ones.
-prove --timer --jobs "${JOBS:-3}" --rules 'par=tests/e2e/*' --rules 'par=tests/fault/*' --rules 'seq=**' \
+# Those of e2e and fault sleep two thirds of the time, each on devices and pins of its own, and those of unit and
+# asan only compute: JOBS at once. prove's closing lines are held back, to stay the last ones.
+prove --timer --jobs "${JOBS:-4}" --rules 'par=tests/e2e/*' --rules 'par=tests/fault/*' \
+	--rules 'par=build/asan/*' --rules 'par=build/tests/unit/*' --rules 'seq=**' \
 	--exec tests/tap.sh "${files[@]}" </dev/null 2>&1 |
 	perl -e 'open(my $closing, ">", shift) or die "$!\n";
 		$| = 1;
