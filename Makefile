@@ -242,7 +242,7 @@ bench-live: ## accuracy while fio runs known patterns (ARGS=--quick; ARGS=--chec
 
 bench-effect: ## gain over every static read_ahead_kb, on four kinds of disk (PROFILE=, WORKLOADS='glob'; hours)
 	@tests/deps.sh effect
-	@$(MAKE) --no-print-directory all $(B)/tests/slow-disk
+	@$(MAKE) --no-print-directory all $(addprefix $(B)/tests/,slow-disk patterns open_files)
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) env $(if $(PROFILE),PROFILE='$(PROFILE)') $(if $(WORKLOADS),WORKLOADS='$(WORKLOADS)') \
 		$(if $(QUICK),QUICK='$(QUICK)') tests/effect/run.sh $(ARGS)
