@@ -393,7 +393,8 @@ reads_completed() {
 # RUN_DEVICE is empty; output in $T/run.log; sets RUN_PID.
 start_run() {
 	local device=${RUN_DEVICE-$NAME}
-	# What the last one said does not tell that this one is ready.
+	# What the last one said does not tell that this one is ready: a job in the background empties its
+	# files when it gets to run, which on a busy machine is after we have looked.
 	: >"$T/run.log"
 	: >"$T/run.err"
 	"$BPFAHEAD" run ${device:+--device "$device"} "$@" >"$T/run.log" 2>"$T/run.err" </dev/null &
@@ -430,6 +431,7 @@ load_listed() {
 
 # start_helper: bpfaheadd on what is loaded; its output in $T/run.err; sets RUN_PID.
 start_helper() {
+	: >"$T/run.err" # as above
 	"$BPFAHEADD" >"$T/run.log" 2>"$T/run.err" </dev/null &
 	RUN_PID=$!
 	pids+=("$RUN_PID")

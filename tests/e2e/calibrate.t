@@ -183,6 +183,8 @@ stop_load
 rm "$BPFAHEAD_STATE_DIR"/devices/*.conf
 no_row() { [ "$(own_row)" = '"none"' ]; }
 for signal in INT TERM KILL; do
+	# Empty from here on, not from when it gets to run: what the one before it said is not what it says.
+	: >"$T/first"
 	"${in_cgroup[@]}" "$CGROUP" "$BPFAHEAD" calibrate "$MNT" --bytes 128M >"$T/first" 2>&1 </dev/null &
 	pid=$!
 	pids+=("$pid")
@@ -222,6 +224,7 @@ fi
 # A device that fails under a mapping, which is a SIGBUS: here the file is cut off.
 "$BPFAHEAD" config "policy.$NAME.pages=$original" # which a decision would leave in place
 row=$(own_row)
+: >"$T/first"
 "${in_cgroup[@]}" "$CGROUP" "$BPFAHEAD" calibrate "$MNT" --bytes 128M >"$T/first" 2>&1 </dev/null &
 pid=$!
 pids+=("$pid")

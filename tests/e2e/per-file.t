@@ -51,6 +51,11 @@ is_known() { [ -n "$(bdi_id)" ]; }
 ok 'the disk is known' wait_for 10 is_known
 ID=$(bdi_id)
 ok "the scan's file has $FULL_KB KB" wait_for 15 file_has scan $FULL_KB
+# Its descriptors may have that from the device, while that is told as sequential itself.
+owns() { [ "$(own "$1" .kb)" = "$2" ]; }
+ok 'as its own' wait_for 15 owns scan $FULL_KB
+blend() { [[ $(decided_class) != sequential && $(decided_class) != pages ]]; }
+wait_for 20 blend || diag "the blend was taken for $(decided_class)"
 # kb_of who|others: of the random file, as that process has it, or all others.
 kb_of() {
 	"$list_files" "$BPFAHEAD_PIN_DIR" "$ID" |
@@ -74,7 +79,6 @@ start_hold scan --read
 ok 'who opens the file later gets its value' wait_for 20 file_has scan $FULL_KB
 
 # The device gets another value: files with their own keep it, others follow.
-blend() { [[ $(decided_class) != sequential && $(decided_class) != pages ]]; }
 start_hold other
 if wait_for 20 blend && "$BPFAHEAD" config "policy.$NAME.$(decided_class)=40" && wait_for 10 kb_is 36; then
 	ok 'a file without one of its own follows its device' wait_for 5 file_has other 36

@@ -34,6 +34,7 @@ stop_run TERM
 stop_load
 is "$(read_kb)" 192 'original back'
 : >"$T/run.log"
+: >"$T/run.err"
 # shellcheck disable=SC2016 # for the inner shell
 unshare --mount --propagation private bash -ec 'mount -o remount,bind,ro /sys; exec "$@"' - \
 	"$BPFAHEAD" run --device "$NAME" >"$T/run.log" 2>"$T/run.err" </dev/null &
