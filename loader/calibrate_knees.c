@@ -563,6 +563,13 @@ static bool is_ample(const struct calibrate_result *r, unsigned int knee_kb, uns
 	return above > 0 && above <= below * (1 + NOISE_LEAST);
 }
 
+/* Nothing is read by it, and twice of it is as good: give_way(). */
+static bool may_give_way(const struct calibrate_choice *choice, unsigned int original_kb)
+{
+	return choice->measured && choice->clamp == CLAMP_NEVER_LOWER &&
+	       2 * choice->kb <= original_kb;
+}
+
 /*
  * Of a value and its half, both in the row or one of them the original, one loses a page
  * (policy_kb()), and that costs: SQLite 245 thousand rows a second at 1020 KB, 273 at 1024.
@@ -573,7 +580,8 @@ static bool is_apart(const struct calibrate_choice choice[NR_CLASSES], unsigned 
 	unsigned int id;
 
 	for (id = 0; id < NR_CLASSES; id++)
-		if (!(ignored & 1U << id) && (choice[id].kb == kb / 2 || choice[id].kb == 2 * kb))
+		if (!(ignored & 1U << id) && !may_give_way(&choice[id], original_kb) &&
+		    (choice[id].kb == kb / 2 || choice[id].kb == 2 * kb))
 			return false;
 	return original_kb != kb / 2 && original_kb != 2 * kb;
 }
@@ -638,8 +646,7 @@ static void give_way(unsigned int original_kb, struct calibrate_choice choice[NR
 	unsigned int id;
 
 	for (id = 0; id < NR_CLASSES; id++)
-		while (choice[id].measured && choice[id].clamp == CLAMP_NEVER_LOWER &&
-		       2 * choice[id].kb <= original_kb &&
+		while (may_give_way(&choice[id], original_kb) &&
 		       is_twice_one_in_force(choice, choice[id].kb, original_kb))
 			choice[id].kb *= 2;
 }

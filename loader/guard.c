@@ -11,7 +11,6 @@
 #define LOSS_HARM 100        /* 1/1000: less is not worth the turning back */
 #define LOSS_DISASTER 500    /* and this not worth waiting for certainty */
 #define DISASTER_HOPS 2
-#define GAIN_OWN 500 /* by so much more a change serves whom it was made for */
 #define VERDICT_HOPS 4
 #define SUSPECT_LAST 300       /* beyond this the old value is to tell, if noise hides the loss */
 #define WATCH_NS (20 * SECOND) /* for a clear verdict, hop by hop */
@@ -143,25 +142,10 @@ static bool is_judged(const struct guard_bdi *b, unsigned int measure)
 	       objective_is_material(b->before, b->nr_before, measure);
 }
 
-/*
- * Have those whom the change was for half as much again, and more, in the last hops? Then two hops
- * of others are not enough against it: a program that writes, too, stands still for as long.
- */
-static bool own_gains(const struct guard_bdi *b)
-{
-	unsigned int own = objective_of(b->class_id);
-	struct comparison c;
-
-	return b->nr_after >= DISASTER_HOPS && objective_is_counted(b->before, b->nr_before, own) &&
-	       objective_compare(b->before, b->nr_before, &b->after[b->nr_after - DISASTER_HOPS],
-				 DISASTER_HOPS, own, &c) &&
-	       c.gain > GAIN_OWN && c.gain > 3 * c.error;
-}
-
 /* A loss beyond noise and beyond doubt, in @c. */
 static bool is_harm(const struct guard_bdi *b, unsigned int measure, struct comparison *c)
 {
-	if (is_disaster(b, measure) && (measure == objective_of(b->class_id) || !own_gains(b))) {
+	if (is_disaster(b, measure)) {
 		objective_compare(b->before, b->nr_before, &b->after[b->nr_after - DISASTER_HOPS],
 				  DISASTER_HOPS, measure, c);
 		if (c->loss > 2 * c->error)

@@ -826,6 +826,7 @@ static void test_ample_for_a_scan(void **state)
 	static const double pages[] = {12.3, 12.3, 12.3, 7.9, 4, 2, 1, .5, .2, .1};
 	static const double runs_256[] = {NONE, 20, 25, 29, 38, 49, 38, 31, 28, 28};
 	static const double late_knee[] = {NONE, 49, 80, 90, 100, 115, 125, 125, 125, 125};
+	static const double files[] = {NONE, 40, 50, 47, 66, 66, 98, 101.4, 99.9, 99.7};
 	static const double quiet[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 	static const double noisy[CALIBRATE_VALUES] = {0, 6, 6, 6, 6, 6, 6, 6, 6, 6};
 	static const double end_once[CALIBRATE_VALUES] = {0, 1, 1, 1, 1, 1, 1, 1, 1};
@@ -867,6 +868,13 @@ static void test_ample_for_a_scan(void **state)
 	assert_int_equal(choice[CLASS_MIXED].kb, 512);
 	assert_int_equal(choice[CLASS_SHORT_RUNS].kb, 512);
 	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 512);
+	/* What is not in force goes out of the way: 1024 for small files is as good at 2048. */
+	plant_repeats(&r, CALIBRATE_FILES, files, quiet);
+	calibrate_choose(&r, 2560, choice);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].kb, 512);
+	assert_int_equal(choice[CLASS_SEQUENTIAL].clamp, CLAMP_NONE);
+	assert_int_equal(choice[CLASS_SMALL_FILES].kb, 2048);
+	assert_int_equal(choice[CLASS_SMALL_FILES].clamp, CLAMP_NEVER_LOWER);
 	/* Nor is there one beside 256 as well; and what an original of 2048 leaves is 2 x 1024. */
 	plant_repeats(&r, CALIBRATE_RUN_256K, runs_256, quiet);
 	plant_repeats(&r, CALIBRATE_RUN_1M, runs_256, quiet);

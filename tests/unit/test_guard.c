@@ -279,33 +279,6 @@ static void objects_that_went_on(void **state)
 	assert_int_equal(host.last.measure, PROGRESS_STREAMS);
 }
 
-/*
- * Pages have a hundred times as much by the change. Reads beside them, by a program that writes,
- * stand still for a second: no reason to go back to what was a hundred times worse.
- */
-static void others_stand_still_beside_a_gain(void **state)
-{
-	unsigned int still;
-
-	(void)state;
-	for (still = 0; still < 2; still++) {
-		one_reader(&host, READER_OBJECTS, 4, 3000, 125, 0.03);
-		host.device.nr_readers = 2;
-		host.device.reader[1] = (struct reader){READER_RANDOM, 4, 1, still ? 0 : 40};
-		host_start(&host, CLASS_PAGES, 2560, 16);
-		while (!host.changes)
-			host_hop(&host);
-		host_run(&host, 2);
-		host.device.reader[1].most_per_s = 0.5;
-		host_run(&host, 2);
-		assert_int_equal(host.reverts, 0);
-		host.device.reader[1].most_per_s = still ? 0.5 : 40;
-		host_run(&host, 60);
-		/* For good, it is one. */
-		assert_int_equal(host.reverts, still);
-	}
-}
-
 /* Others come that are given the same value: what the first ones read is no loss. */
 static void others_at_the_same_value(void **state)
 {
@@ -810,7 +783,6 @@ int main(void)
 		cmocka_unit_test(a_before_that_is_mostly_noise),
 		cmocka_unit_test(a_before_that_is_in_doubt),
 		cmocka_unit_test(objects_that_went_on),
-		cmocka_unit_test(others_stand_still_beside_a_gain),
 		cmocka_unit_test(harm_that_looks_like_others),
 		cmocka_unit_test(others_at_the_same_value),
 		cmocka_unit_test(the_kernel_resets_it),
