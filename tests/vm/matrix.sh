@@ -33,11 +33,6 @@ wanted() {
 }
 trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
 
-# A kernel that patches a jump label puts an int3 there first (text_poke_bp(), arch/x86/kernel/alternative.c).
-# With two CPUs qemu's TCG was seen to run into one that was gone already: an oops in __alloc_pages(), at what
-# was a NOP again. That row gets another try, once.
-run_row() { "${run[@]}" bash -c "$command" </dev/null > >(sed 's/^/    /') 2>&1; }
-
 rows=0 failed=0 table=() began=$SECONDS
 trap 'exit 130' INT TERM
 while IFS='|' read -r name when options command; do
@@ -56,13 +51,8 @@ while IFS='|' read -r name when options command; do
 	run=(tests/vm/vm.sh -o "$dir" "${words[@]}" --)
 	[ "${words[*]}" != host ] || run=()
 	echo "# $name: ${words[*]}: $command"
-	run_row
+	"${run[@]}" bash -c "$command" </dev/null > >(sed 's/^/    /') 2>&1
 	status=$?
-	if [[ $status =~ ^12[56]$ ]] && grep -qs 'Oops: int3: ' "$dir/console.log"; then
-		echo "# $name: int3, which is the emulation's: once more"
-		run_row
-		status=$?
-	fi
 	case $status in
 	0) result=ok ;;
 	124) result=hung ;;
@@ -77,7 +67,7 @@ while IFS='|' read -r name when options command; do
 		echo "not ok $rows - $name # $result"
 	fi
 	table+=("$(printf '%-28s %-18s %5d s' "$name" "$result" $((SECONDS - start)))")
-done < <(grep -v '^#' "${VM_ROWS:-tests/vm/rows}")
+done < <(grep -v '^#' tests/vm/rows)
 [ -z "$list" ] || exit 0
 echo "1..$rows"
 [ $rows -gt 0 ] || {
