@@ -172,6 +172,9 @@ static enum guard_verdict judge(struct guard_bdi *b, bool last)
 		    !objective_suspect(b->before, b->nr_before, b->after, b->nr_after, measure, &s))
 			continue;
 		told = true;
+		if (objective_is_less_demand(b->before, b->nr_before, b->after, b->nr_after,
+					     measure, &s))
+			continue;
 		if (objective_compare(b->before, b->nr_before, b->after, b->nr_after, measure,
 				      &c) &&
 		    is_harm(b, measure, &c)) {
@@ -315,7 +318,8 @@ static void look_later(struct guard_bdi *b, const struct hop *hop, __u64 now)
 	for (measure = 0; measure < NR_PROGRESS; measure++) {
 		if (objective_is_material(b->before, b->nr_before, measure) &&
 		    objective_suspect(b->before, b->nr_before, hop, 1, measure, &c) &&
-		    c.loss > LATE_LOSS) {
+		    c.loss > LATE_LOSS &&
+		    !objective_is_less_demand(b->before, b->nr_before, hop, 1, measure, &c)) {
 			b->state = GUARD_WATCHING;
 			b->changed_ns = now;
 			b->nr_after = b->strangers = 0;

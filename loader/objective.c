@@ -10,7 +10,8 @@
 #define OBJECT_KB 128  /* what is read of an object beyond its read-around, if windows are small */
 #define CALLS_SHARE 20 /* material from one call in so many */
 #define BYTES_SHARE 5  /* or one byte in so many */
-#define ONE 65536LL    /* deviations are Q16 */
+#define LESS_DEMAND_SHARE 4 /* of a loss: what costs so much more at most does not explain it */
+#define ONE 65536LL         /* deviations are Q16 */
 #define DEVIATION_MAX (4 * ONE)
 #define SPREAD_FLOOR (ONE / 50)  /* no device is steadier than 2 % from hop to hop */
 #define SPREAD_UNSURE (ONE / 20) /* what two or three hops do not show of it */
@@ -55,6 +56,7 @@ bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsig
 	plain = d[COUNTER_SYNC_CALLS] ?
 			d[COUNTER_SYNC_PAGES] * d[COUNTER_SYNC_JUMPS] / d[COUNTER_SYNC_CALLS] :
 			0;
+	hop->device_reads = d[COUNTER_BLOCK_READS];
 	hop->device_bytes = d[COUNTER_BLOCK_READ_BYTES];
 	if (!hop->device_bytes) /* btrfs, NFS and FUSE read through another bdi or none */
 		hop->device_bytes = (d[COUNTER_ORDER_PAGES] + plain) * page;
@@ -62,6 +64,13 @@ bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsig
 	if (windows && d[COUNTER_ORDER_PAGES] > arounds + d[COUNTER_UNUSED_PAGES]) {
 		hop->amount[PROGRESS_STREAMS] =
 			(d[COUNTER_ORDER_PAGES] - arounds - d[COUNTER_UNUSED_PAGES]) * page;
+		/*
+		 * What waits for a limit of the device, or is in memory already, was not read: 32
+		 * streams that ask for 2560 KB each at once have nothing of 80 MB yet, and windows
+		 * over a hot set asked for 434 MB/s of a disk that gives 125.
+		 */
+		if (hop->device_reads && hop->amount[PROGRESS_STREAMS] > hop->device_bytes)
+			hop->amount[PROGRESS_STREAMS] = hop->device_bytes;
 		hop->events[PROGRESS_STREAMS] = windows;
 	}
 	/*
@@ -154,6 +163,39 @@ __u64 objective_cost(const struct hop *hops, unsigned int n, unsigned int measur
 		bytes += hops[i].device_bytes;
 	}
 	return amount ? bytes * 16 / amount : 0;
+}
+
+/* Does a unit of @amount take no more afterwards, but for @more 1/1000? */
+static bool takes_no_more(__u64 before, __u64 amount_before, __u64 after, __u64 amount_after,
+			  unsigned int more)
+{
+	return after * 1024 / amount_after * PERMILLE <=
+	       before * 1024 / amount_before * (PERMILLE + more);
+}
+
+bool objective_is_less_demand(const struct hop *before, unsigned int nr_before,
+			      const struct hop *after, unsigned int nr_after, unsigned int measure,
+			      const struct comparison *c)
+{
+	__u64 amount[2] = {0}, bytes[2] = {0}, reads[2] = {0};
+	unsigned int i, more;
+
+	/* A stream has its bytes whatever they cost; a file, too, may be slow at equal cost. */
+	if (measure == PROGRESS_STREAMS || measure == PROGRESS_FILES || c->loss <= 0)
+		return false;
+	for (i = 0; i < nr_before + nr_after; i++) {
+		const struct hop *h = i < nr_before ? &before[i] : &after[i - nr_before];
+		bool is_after = i >= nr_before;
+
+		amount[is_after] += h->amount[measure];
+		bytes[is_after] += h->device_bytes;
+		reads[is_after] += h->device_reads;
+	}
+	if (!amount[0] || !amount[1] || !reads[0] || !reads[1])
+		return false;
+	more = (unsigned int)c->loss / LESS_DEMAND_SHARE;
+	return takes_no_more(bytes[0], amount[0], bytes[1], amount[1], more) &&
+	       takes_no_more(reads[0], amount[0], reads[1], amount[1], more);
 }
 
 bool objective_is_counted(const struct hop *hops, unsigned int n, unsigned int measure)

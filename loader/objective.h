@@ -33,6 +33,7 @@ struct hop {
 	__u64 doubt;               /* bytes of PROGRESS_STREAMS that may have served nobody */
 	__u64 doubt_ahead;         /* the same, if of a run no more than its end was read in vain */
 	__u64 device_bytes; /* read from the device, or where that is not seen, asked of it */
+	__u64 device_reads; /* 0: not seen */
 	__u32 ra_kb;        /* at its end */
 	__u8 class_id;      /* of the hop alone; CLASS_NONE if nobody could tell */
 	__u8 decided_class;
@@ -92,6 +93,18 @@ bool objective_compare(const struct hop *before, unsigned int nr_before, const s
  */
 bool objective_suspect(const struct hop *before, unsigned int nr_before, const struct hop *after,
 		       unsigned int nr_after, unsigned int measure, struct comparison *c);
+
+/*
+ * objective_is_less_demand - is the loss @c one of demand, not of speed?
+ *
+ * Readahead can slow random readers by making the device read more for each place, or read for it
+ * more often. Who has fewer places though each takes no more of either, asks for fewer: a hot set
+ * that comes into memory does. Never of streams and files, nor where the device's reads are not
+ * seen; and what others read beside them counts as theirs, so that in doubt a loss stays one.
+ */
+bool objective_is_less_demand(const struct hop *before, unsigned int nr_before,
+			      const struct hop *after, unsigned int nr_after, unsigned int measure,
+			      const struct comparison *c);
 
 /*
  * objective_compare_effort - calls for each place, after and before: `gain` is how many more
