@@ -161,12 +161,12 @@ $(SUITES:%=test-%): test-%: all test-build ## one suite: test-unit, test-asan, t
 	@$(SUDO) tests/bpffs.sh
 	@$(SUDO) env FULL='$(FULL)' tests/run.sh $*
 
-test-vm: ## the suites on stock kernels in emulation (CI=1: the subset of CI; ROWS='6.1*')
+test-vm: ## the suites on stock kernels in emulation (CI=1: the subset of CI; ROWS='6.1*'; GUESTS=2 at a time)
 	@tests/deps.sh test vm veristat
 	@$(MAKE) --no-print-directory all test-build $(B)/veristat $(if $(CI),,compilers bench-build)
 	@for arch in $$(tests/vm/matrix.sh --cross $(if $(CI),--ci) $(ROWS) | sort -u); do \
 		$(MAKE) --no-print-directory cross-$$arch || exit 1; done
-	@tests/vm/matrix.sh $(if $(CI),--ci) $(ROWS)
+	@GUESTS=$(GUESTS) tests/vm/matrix.sh $(if $(CI),--ci) $(ROWS)
 
 # The tree that guests of another architecture have for build/.
 .PHONY: cross-arm64

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# matrix.sh [--ci] [--list|--cross] [PATTERN...] - run the rows of tests/vm/rows, or those whose names match
-# a pattern (a shell glob), one guest after the other; TAP, and a table at the end. A row fails if
-# its command does, or if its guest hangs, panics or complains. What each printed is left below
-# $VM_CACHE/out/ROW. --list prints the names of the rows instead, --cross what they need to be built
+# [GUESTS=N] matrix.sh [--ci] [--list|--cross] [PATTERN...] - run the rows of tests/vm/rows, or those whose
+# names match a pattern (a shell glob), one guest after the other, or GUESTS at a time; TAP, and a table at
+# the end. A row fails if its command does, or if its guest hangs, panics or complains. What each
+# printed is left below $VM_CACHE/out/ROW. --list prints the names of the rows instead, --cross what they need to be built
 # for (make CROSS=ARCH), an architecture a row.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
@@ -33,8 +33,51 @@ wanted() {
 }
 trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
 
-rows=0 failed=0 table=() began=$SECONDS
-trap 'exit 130' INT TERM
+# run_row NUMBER NAME OPTIONS COMMAND
+run_row() {
+	local number=$1 name=$2 command=$4 start=$SECONDS status result words run
+	read -ra words <<<"$3"
+	run=(tests/vm/vm.sh -o "$VM_CACHE/out/$name" "${words[@]}" --)
+	[ "${words[*]}" != host ] || run=()
+	echo "# $name: ${words[*]}: $command"
+	"${run[@]}" bash -c "$command" </dev/null 2>&1 | sed 's/^/    /'
+	status=${PIPESTATUS[0]}
+	case $status in
+	0) result=ok ;;
+	124) result=hung ;;
+	125) result='kernel complained' ;;
+	126) result='guest ended' ;;
+	*) result="failed ($status)" ;;
+	esac
+	if [ "$status" = 0 ]; then
+		echo "ok $number - $name"
+	else
+		echo "not ok $number - $name # $result"
+		echo "$name" >>"$tmp/failed"
+	fi
+	printf '%-28s %-18s %5d s\n' "$name" "$result" $((SECONDS - start)) >>"$tmp/table"
+}
+
+stop() {
+	local pids
+	trap '' INT TERM
+	mapfile -t pids < <(jobs -p)
+	[ ${#pids[@]} = 0 ] || pkill -TERM --parent "$(IFS=, && echo "${pids[*]}")"
+	wait
+	exit 130
+}
+
+rows=0 running=0 began=$SECONDS
+guests=${GUESTS:-1}
+[[ $guests =~ ^[1-9][0-9]?$ ]] || {
+	echo 'matrix.sh: GUESTS is how many run at a time, from 1' >&2
+	exit 2
+}
+tmp=$(mktemp -d)
+: >"$tmp/table"
+: >"$tmp/failed"
+trap 'rm -rf "$tmp"' EXIT
+trap stop INT TERM
 while IFS='|' read -r name when options command; do
 	[[ $name && $name != \#* ]] || continue
 	name=$(trim "$name") when=$(trim "$when") command=$(trim "$command")
@@ -45,36 +88,30 @@ while IFS='|' read -r name when options command; do
 	cross) [[ ! $options =~ -a\ *(arm64) ]] || echo "${BASH_REMATCH[1]}" ;;
 	esac
 	[ -z "$list" ] || continue
-	rows=$((rows + 1)) start=$SECONDS
-	dir=$VM_CACHE/out/$name
-	read -ra words <<<"$options"
-	run=(tests/vm/vm.sh -o "$dir" "${words[@]}" --)
-	[ "${words[*]}" != host ] || run=()
-	echo "# $name: ${words[*]}: $command"
-	"${run[@]}" bash -c "$command" </dev/null > >(sed 's/^/    /') 2>&1
-	status=$?
-	case $status in
-	0) result=ok ;;
-	124) result=hung ;;
-	125) result='kernel complained' ;;
-	126) result='guest ended' ;;
-	*) result="failed ($status)" ;;
-	esac
-	if [ $status = 0 ]; then
-		echo "ok $rows - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $rows - $name # $result"
+	rows=$((rows + 1))
+	if [ "$guests" = 1 ]; then
+		run_row $rows "$name" "$options" "$command"
+		continue
 	fi
-	table+=("$(printf '%-28s %-18s %5d s' "$name" "$result" $((SECONDS - start)))")
-done < <(grep -v '^#' tests/vm/rows)
+	[ $running -lt "$guests" ] || {
+		wait -n
+		running=$((running - 1))
+	}
+	{
+		run_row $rows "$name" "$options" "$command" >"$tmp/$rows" </dev/null
+		cat "$tmp/$rows" # whole, so that rows do not mix
+	} &
+	running=$((running + 1))
+done <<<"$(grep -v '^#' tests/vm/rows)"
 [ -z "$list" ] || exit 0
+wait
 echo "1..$rows"
 [ $rows -gt 0 ] || {
 	echo 'matrix.sh: no row of that name (--list)' >&2
 	exit 2
 }
 echo
-printf '%s\n' "${table[@]}"
+cat "$tmp/table"
+failed=$(wc -l <"$tmp/failed")
 echo "$((rows - failed)) of $rows rows passed in $((SECONDS - began)) s; logs: $VM_CACHE/out"
-[ $failed = 0 ]
+[ "$failed" = 0 ]
