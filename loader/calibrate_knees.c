@@ -7,6 +7,7 @@
 
 #include "calibrate.h"
 #include "defaults.h"
+#include "host.h"
 
 #define X(kb) kb,
 unsigned int calibrate_ladder[CALIBRATE_VALUES] = {CALIBRATE_LADDER_LIST(X)};
@@ -62,7 +63,8 @@ const struct calibrate_pattern_info calibrate_patterns[NR_CALIBRATE_PATTERNS] = 
  * 81: what lies before a fault ends in the middle of an object.
  */
 #define OBJECTS_SPLIT_KB 32
-#define PAGE_KB 4 /* with larger ones policy_kb() takes none from values as small as these */
+#define FEW_PAGES 4         /* of which policy_kb() takes none */
+#define SPARING_MOST_KB 512 /* a scan feels a page at 1024: SQLite (is_apart()) */
 #define SCAN (1U << CALIBRATE_SCAN)
 #define FILES (1U << CALIBRATE_FILES)
 /*
@@ -754,11 +756,12 @@ static int best_for_objects(const struct calibrate_result *r, int object)
 	unsigned int v;
 
 	for (v = (unsigned int)object; v < CALIBRATE_VALUES; v++)
-		if (joint_rate(r, PAGES, v) >= enough)
+		if (calibrate_ladder[v] != OBJECTS_SPLIT_KB && joint_rate(r, PAGES, v) >= enough)
 			best = fmax(best, joint_rate(r, OBJECTS, v));
 	for (v = (unsigned int)object; v < CALIBRATE_VALUES && shared < 0; v++) {
 		rate = joint_rate(r, OBJECTS, v);
-		if (rate > 0 && joint_rate(r, PAGES, v) >= enough &&
+		if (rate > 0 && calibrate_ladder[v] != OBJECTS_SPLIT_KB &&
+		    joint_rate(r, PAGES, v) >= enough &&
 		    rate >= best * (1 - tolerance(noise_of(r, OBJECTS))))
 			shared = (int)v;
 	}
@@ -906,21 +909,23 @@ static void make_way_for_objects(const struct calibrate_result *r,
 		}
 }
 
-/* After all others. */
+/* After all others. Beside the original objects lose a page whatever others have. */
 static void spare_objects(struct calibrate_choice choice[NR_CLASSES], unsigned int original_kb)
 {
 	const struct calibrate_choice *objects = &choice[CLASS_OBJECTS];
 	unsigned int id;
 
-	if (!objects->measured || objects->kb <= PAGES_LEAST_KB || objects->kb == original_kb)
+	if (!in_force(objects, original_kb) || objects->kb <= FEW_PAGES * page_kb() ||
+	    original_kb == objects->kb || original_kb == 2 * objects->kb ||
+	    2 * original_kb == objects->kb)
 		return;
 	for (id = 0; id < NR_CLASSES; id++) {
 		struct calibrate_choice *c = &choice[id];
 		size_t used = strlen(c->why);
 
-		if (c->kb != 2 * objects->kb || c->kb == original_kb)
+		if (!c->measured || c->kb != 2 * objects->kb || c->kb > SPARING_MOST_KB)
 			continue;
-		c->kb -= PAGE_KB;
+		c->kb -= page_kb();
 		snprintf(c->why + used, sizeof(c->why) - used, "; less a page, for objects");
 	}
 }

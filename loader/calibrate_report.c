@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "calibrate.h"
+#include "host.h"
 #include "markup.h"
 #include "names.h"
 
@@ -55,7 +56,8 @@ static const char *chosen_for(const struct calibrate_choice *choice, unsigned in
 
 	for (i = 0; i < sizeof(told_by) / sizeof(told_by[0]); i++)
 		if (told_by[i].pattern == pattern && choice[told_by[i].class_id].measured &&
-		    choice[told_by[i].class_id].kb == kb)
+		    (choice[told_by[i].class_id].kb == kb ||
+		     choice[told_by[i].class_id].kb + page_kb() == kb)) /* for objects */
 			return class_name(told_by[i].class_id);
 	return NULL;
 }

@@ -172,6 +172,7 @@ static enum guard_verdict judge(struct guard_bdi *b, bool last)
 		    !objective_suspect(b->before, b->nr_before, b->after, b->nr_after, measure, &s))
 			continue;
 		told = true;
+		open |= s.loss + 2 * s.error > LOSS_HARM;
 		if (objective_is_less_demand(b->before, b->nr_before, b->after, b->nr_after,
 					     measure, &s))
 			continue;
@@ -185,7 +186,6 @@ static enum guard_verdict judge(struct guard_bdi *b, bool last)
 			harm = true;
 			continue;
 		}
-		open |= s.loss + 2 * s.error > LOSS_HARM;
 		/* Two hops before that are far apart leave every loss uncertain for good. */
 		if (!harm && (enough || last) && s.loss > suspicious &&
 		    (!suspect || s.loss > b->loss.loss)) {

@@ -64,15 +64,11 @@ bool objective_hop(const struct snapshot *from, const struct snapshot *to, unsig
 	if (windows && d[COUNTER_ORDER_PAGES] > arounds + d[COUNTER_UNUSED_PAGES]) {
 		hop->amount[PROGRESS_STREAMS] =
 			(d[COUNTER_ORDER_PAGES] - arounds - d[COUNTER_UNUSED_PAGES]) * page;
-		/*
-		 * What waits for a limit of the device, or is in memory already, was not read: 32
-		 * streams that ask for 2560 KB each at once have nothing of 80 MB yet, and windows
-		 * over a hot set asked for 434 MB/s of a disk that gives 125.
-		 */
-		if (hop->device_reads && hop->amount[PROGRESS_STREAMS] > hop->device_bytes)
-			hop->amount[PROGRESS_STREAMS] = hop->device_bytes;
 		hop->events[PROGRESS_STREAMS] = windows;
 	}
+	hop->delivered = hop->amount[PROGRESS_STREAMS];
+	if (to->total[COUNTER_BLOCK_READS] && hop->delivered > d[COUNTER_BLOCK_READ_BYTES])
+		hop->delivered = d[COUNTER_BLOCK_READ_BYTES];
 	/*
 	 * Who reads runs is told by their jumps, exactly; their bytes depend on an estimate of what
 	 * was not used. A run begins with a miss that jumps and goes on with one that does not,
@@ -165,39 +161,6 @@ __u64 objective_cost(const struct hop *hops, unsigned int n, unsigned int measur
 	return amount ? bytes * 16 / amount : 0;
 }
 
-/* Does a unit of @amount take no more afterwards, but for @more 1/1000? */
-static bool takes_no_more(__u64 before, __u64 amount_before, __u64 after, __u64 amount_after,
-			  unsigned int more)
-{
-	return after * 1024 / amount_after * PERMILLE <=
-	       before * 1024 / amount_before * (PERMILLE + more);
-}
-
-bool objective_is_less_demand(const struct hop *before, unsigned int nr_before,
-			      const struct hop *after, unsigned int nr_after, unsigned int measure,
-			      const struct comparison *c)
-{
-	__u64 amount[2] = {0}, bytes[2] = {0}, reads[2] = {0};
-	unsigned int i, more;
-
-	/* A stream has its bytes whatever they cost; a file, too, may be slow at equal cost. */
-	if (measure == PROGRESS_STREAMS || measure == PROGRESS_FILES || c->loss <= 0)
-		return false;
-	for (i = 0; i < nr_before + nr_after; i++) {
-		const struct hop *h = i < nr_before ? &before[i] : &after[i - nr_before];
-		bool is_after = i >= nr_before;
-
-		amount[is_after] += h->amount[measure];
-		bytes[is_after] += h->device_bytes;
-		reads[is_after] += h->device_reads;
-	}
-	if (!amount[0] || !amount[1] || !reads[0] || !reads[1])
-		return false;
-	more = (unsigned int)c->loss / LESS_DEMAND_SHARE;
-	return takes_no_more(bytes[0], amount[0], bytes[1], amount[1], more) &&
-	       takes_no_more(reads[0], amount[0], reads[1], amount[1], more);
-}
-
 bool objective_is_counted(const struct hop *hops, unsigned int n, unsigned int measure)
 {
 	__u64 events = 0;
@@ -226,6 +189,48 @@ bool objective_is_material(const struct hop *hops, unsigned int n, unsigned int 
 	return true;
 }
 
+/* What a unit of @amount takes, Q10. */
+static __u64 each(__u64 taken, __u64 amount)
+{
+	return taken * 1024 / amount;
+}
+
+bool objective_is_less_demand(const struct hop *before, unsigned int nr_before,
+			      const struct hop *after, unsigned int nr_after, unsigned int measure,
+			      const struct comparison *c)
+{
+	__u64 bytes = ~0ULL, reads = ~0ULL, amount = 0, bytes_after = 0, reads_after = 0, allowed;
+	unsigned int i;
+
+	if (measure == PROGRESS_STREAMS || measure == PROGRESS_FILES || c->loss <= 0 ||
+	    objective_is_material(before, nr_before, PROGRESS_STREAMS) ||
+	    objective_is_material(after, nr_after, PROGRESS_STREAMS))
+		return false;
+	/* The cheapest: what others read beside them in another is none of theirs. */
+	for (i = 0; i < nr_before; i++) {
+		const struct hop *h = &before[i];
+
+		if (!h->amount[measure])
+			continue;
+		if (!h->device_reads)
+			return false;
+		if (each(h->device_bytes, h->amount[measure]) < bytes)
+			bytes = each(h->device_bytes, h->amount[measure]);
+		if (each(h->device_reads, h->amount[measure]) < reads)
+			reads = each(h->device_reads, h->amount[measure]);
+	}
+	for (i = 0; i < nr_after; i++) {
+		amount += after[i].amount[measure];
+		bytes_after += after[i].device_bytes;
+		reads_after += after[i].device_reads;
+	}
+	if (bytes == ~0ULL || !amount || !reads_after)
+		return false;
+	allowed = PERMILLE + (unsigned int)c->loss / LESS_DEMAND_SHARE;
+	return each(bytes_after, amount) * PERMILLE <= bytes * allowed &&
+	       each(reads_after, amount) * PERMILLE <= reads * allowed;
+}
+
 static __u64 root(__u64 value)
 {
 	__u64 r = 0, bit = 1ULL << 62;
@@ -243,12 +248,19 @@ static __u64 root(__u64 value)
 	return r;
 }
 
-/* What a rate is of: progress in a time, or calls for progress. */
-enum subject { PROGRESS_IN_TIME, CALLS_FOR_PROGRESS };
+/* What a rate is of: progress in a time, what of it the device bears out, or calls for progress. */
+enum subject { PROGRESS_IN_TIME, DELIVERED_IN_TIME, CALLS_FOR_PROGRESS };
 
 static __u64 amount_of(const struct hop *hop, unsigned int measure, enum subject subject)
 {
-	return subject == PROGRESS_IN_TIME ? hop->amount[measure] : hop->weight[measure];
+	switch (subject) {
+	case DELIVERED_IN_TIME:
+		return hop->delivered;
+	case CALLS_FOR_PROGRESS:
+		return hop->weight[measure];
+	default:
+		return hop->amount[measure];
+	}
 }
 
 /* Whose word is taken for bytes: that of a verdict, or of a reason to look closer. */
@@ -261,7 +273,7 @@ static __u64 doubt_of(const struct hop *hop, enum belief belief)
 
 static __u64 span_of(const struct hop *hop, unsigned int measure, enum subject subject)
 {
-	return subject == PROGRESS_IN_TIME ? hop->span_ns : hop->amount[measure] * UNIT_NS;
+	return subject == CALLS_FOR_PROGRESS ? hop->amount[measure] * UNIT_NS : hop->span_ns;
 }
 
 struct side {
@@ -377,18 +389,37 @@ static bool compare(const struct hop *before, unsigned int nr_before, const stru
 	return true;
 }
 
+static bool compare_progress(const struct hop *before, unsigned int nr_before,
+			     const struct hop *after, unsigned int nr_after, unsigned int measure,
+			     enum belief belief, struct comparison *c)
+{
+	struct comparison delivered;
+
+	if (!compare(before, nr_before, after, nr_after, measure, PROGRESS_IN_TIME, belief, c))
+		return false;
+	if (measure != PROGRESS_STREAMS || !compare(before, nr_before, after, nr_after, measure,
+						    DELIVERED_IN_TIME, belief, &delivered))
+		return true;
+	/* Whichever lost less, with its error, and whichever gained less. */
+	if (delivered.loss < c->loss) {
+		c->loss = delivered.loss;
+		c->error = delivered.error;
+	}
+	if (delivered.gain < c->gain)
+		c->gain = delivered.gain;
+	return true;
+}
+
 bool objective_compare(const struct hop *before, unsigned int nr_before, const struct hop *after,
 		       unsigned int nr_after, unsigned int measure, struct comparison *c)
 {
-	return compare(before, nr_before, after, nr_after, measure, PROGRESS_IN_TIME, BEYOND_DOUBT,
-		       c);
+	return compare_progress(before, nr_before, after, nr_after, measure, BEYOND_DOUBT, c);
 }
 
 bool objective_suspect(const struct hop *before, unsigned int nr_before, const struct hop *after,
 		       unsigned int nr_after, unsigned int measure, struct comparison *c)
 {
-	return compare(before, nr_before, after, nr_after, measure, PROGRESS_IN_TIME,
-		       AS_FAR_AS_READ, c);
+	return compare_progress(before, nr_before, after, nr_after, measure, AS_FAR_AS_READ, c);
 }
 
 bool objective_compare_effort(const struct hop *before, unsigned int nr_before,

@@ -15,7 +15,13 @@
  * trade one tenant for the other.
  */
 enum progress {
-	PROGRESS_STREAMS, /* bytes of windows, less what was read in vain */
+	/*
+	 * Bytes of windows, less what was read in vain. Windows ask for what waits for a limit of
+	 * the device, too (32 streams of 2560 KB for 80 MB at once), or is in memory already (434
+	 * MB/s of a disk that gives 125): lost or gained is only what was also passed to the
+	 * device, `delivered`.
+	 */
+	PROGRESS_STREAMS,
 	PROGRESS_FILES,   /* misses of a file's first page: files begun */
 	PROGRESS_JUMPS,   /* misses that jump: random reads, and starts of runs */
 	PROGRESS_AROUNDS, /* mmap read-arounds at a new place: objects and pages */
@@ -30,6 +36,7 @@ struct hop {
 	__u64 events[NR_MEASURES]; /* calls that the amount was counted by: its grain */
 	__u64 weight[NR_MEASURES]; /* calls that its readers made */
 	__u64 calls;               /* of the readahead layer */
+	__u64 delivered;           /* of PROGRESS_STREAMS: no more than the device was asked for */
 	__u64 doubt;               /* bytes of PROGRESS_STREAMS that may have served nobody */
 	__u64 doubt_ahead;         /* the same, if of a run no more than its end was read in vain */
 	__u64 device_bytes; /* read from the device, or where that is not seen, asked of it */
@@ -98,9 +105,10 @@ bool objective_suspect(const struct hop *before, unsigned int nr_before, const s
  * objective_is_less_demand - is the loss @c one of demand, not of speed?
  *
  * Readahead can slow random readers by making the device read more for each place, or read for it
- * more often. Who has fewer places though each takes no more of either, asks for fewer: a hot set
- * that comes into memory does. Never of streams and files, nor where the device's reads are not
- * seen; and what others read beside them counts as theirs, so that in doubt a loss stays one.
+ * more often. Who has fewer places though each takes no more of either than in any hop before, asks
+ * for fewer: a hot set that comes into memory does. Never of streams and files; nor of what is read
+ * in windows, which overlap more or less at equal cost; nor where the device's reads are not seen.
+ * What others read beside them counts as theirs, so that in doubt a loss stays one.
  */
 bool objective_is_less_demand(const struct hop *before, unsigned int nr_before,
 			      const struct hop *after, unsigned int nr_after, unsigned int measure,

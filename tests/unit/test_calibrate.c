@@ -508,7 +508,24 @@ static void test_objects_keep_their_pages(void **state)
 	assert_int_equal(choice[CLASS_PAGES].kb, 16);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 64);
 	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 124);
+	/* Where the default is all there is of objects, runs spare that. */
+	memset(&r, 0, sizeof(r));
+	plant(&r, CALIBRATE_RUN_256K, runs_256k, 2);
+	plant(&r, CALIBRATE_RUN_1M, runs_1m, 2);
+	calibrate_choose(&r, 2560, choice);
+	assert_false(choice[CLASS_OBJECTS].measured);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 124);
+	/* Not for objects that the original keeps at 16, nor where it takes their page itself. */
+	calibrate_choose(&r, 16, choice);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 128);
+	calibrate_choose(&r, 32, choice);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 128);
+	calibrate_choose(&r, 128, choice);
+	assert_int_equal(choice[CLASS_LONG_RUNS].kb, 128);
 	/* An original of 32 stays as it is. */
+	plant(&r, CALIBRATE_PAGE, pages, 2);
+	plant(&r, CALIBRATE_OBJECT_16K, small, 2);
+	plant(&r, CALIBRATE_OBJECT_64K, large, 2);
 	calibrate_choose(&r, 32, choice);
 	assert_int_equal(choice[CLASS_OBJECTS].kb, 32);
 	/* 64 is not what remains, but what is best of the others. */
@@ -886,7 +903,7 @@ static void test_ample_for_a_scan(void **state)
 		{flat, noisy, 2560, 64, CLAMP_NEVER_LOWER},
 		{flat, end_once, 2560, 64, CLAMP_NEVER_LOWER},
 		{flat, end_unlike, 2560, 64, CLAMP_NEVER_LOWER},
-		{rising, quiet, 2560, 128, CLAMP_NEVER_LOWER},
+		{rising, quiet, 2560, 124, CLAMP_NEVER_LOWER}, /* not twice what objects have */
 		{late_knee, quiet, 2560, 512, CLAMP_NEVER_LOWER},
 	};
 	struct calibrate_choice choice[NR_CLASSES];

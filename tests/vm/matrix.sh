@@ -38,7 +38,7 @@ run_row() {
 	local number=$1 name=$2 command=$4 start=$SECONDS status result words run
 	read -ra words <<<"$3"
 	run=(tests/vm/vm.sh -o "$VM_CACHE/out/$name" "${words[@]}" --)
-	[ "${words[*]}" != host ] || run=()
+	[ "${words[*]}" != host ] || run=(env TAP_DIR="$VM_CACHE/out/$name.tap")
 	echo "# $name: ${words[*]}: $command"
 	"${run[@]}" bash -c "$command" </dev/null 2>&1 | sed 's/^/    /'
 	status=${PIPESTATUS[0]}
@@ -51,18 +51,18 @@ run_row() {
 	esac
 	if [ "$status" = 0 ]; then
 		echo "ok $number - $name"
+		echo "$name" >>"$tmp/passed" # a row that leaves no word has failed
 	else
 		echo "not ok $number - $name # $result"
-		echo "$name" >>"$tmp/failed"
 	fi
 	printf '%-28s %-18s %5d s\n' "$name" "$result" $((SECONDS - start)) >>"$tmp/table"
 }
 
+# Each row in the background is a process group.
 stop() {
-	local pids
-	trap '' INT TERM
-	mapfile -t pids < <(jobs -p)
-	[ ${#pids[@]} = 0 ] || pkill -TERM --parent "$(IFS=, && echo "${pids[*]}")"
+	local pid
+	trap '' INT TERM HUP
+	for pid in $(jobs -p); do kill -TERM -- "-$pid" 2>/dev/null; done
 	wait
 	exit 130
 }
@@ -73,11 +73,10 @@ guests=${GUESTS:-1}
 	echo 'matrix.sh: GUESTS is how many run at a time, from 1' >&2
 	exit 2
 }
-tmp=$(mktemp -d)
-: >"$tmp/table"
-: >"$tmp/failed"
+tmp=$(mktemp -d) && : >"$tmp/table" && : >"$tmp/passed" || exit
 trap 'rm -rf "$tmp"' EXIT
-trap stop INT TERM
+trap stop INT TERM HUP
+[ "$guests" = 1 ] || set -m
 while IFS='|' read -r name when options command; do
 	[[ $name && $name != \#* ]] || continue
 	name=$(trim "$name") when=$(trim "$when") command=$(trim "$command")
@@ -102,7 +101,7 @@ while IFS='|' read -r name when options command; do
 		cat "$tmp/$rows" # whole, so that rows do not mix
 	} &
 	running=$((running + 1))
-done <<<"$(grep -v '^#' tests/vm/rows)"
+done <<<"$(grep -v '^#' "${ROWS_FILE:-tests/vm/rows}")"
 [ -z "$list" ] || exit 0
 wait
 echo "1..$rows"
@@ -112,6 +111,6 @@ echo "1..$rows"
 }
 echo
 cat "$tmp/table"
-failed=$(wc -l <"$tmp/failed")
-echo "$((rows - failed)) of $rows rows passed in $((SECONDS - began)) s; logs: $VM_CACHE/out"
-[ "$failed" = 0 ]
+passed=$(wc -l <"$tmp/passed")
+echo "$passed of $rows rows passed in $((SECONDS - began)) s; logs: $VM_CACHE/out"
+[ "$passed" = $rows ]

@@ -189,10 +189,11 @@ make_initramfs
 case $arch,$icount in
 amd64,) append="tsc=reliable clocksource=tsc $append" ;;
 esac
-# One thread for all CPUs of a guest: two guests at a time then have a core each, and no CPU is
+# One thread for both CPUs of a guest: two guests at a time then have a core each, and no CPU is
 # translated while another one patches its code (a guest of 6.12 once stopped at the int3 of a jump
-# label that had been written, where only the kernel's own bytes were left).
-accel=tcg,thread=single
+# label where the kernel had none any more). More CPUs are asked for to be really at once.
+accel=tcg
+[ "$cpus" -gt 2 ] && [ -z "$icount" ] || accel+=,thread=single
 [ -z "$icount" ] || qemu+=(-icount shift=0,sleep=off)
 qemu+=(-accel "$accel" -smp "$cpus" -m "$memory" -nodefaults -no-user-config -display none -no-reboot
 	-nic none -kernel "$kernel_dir/vmlinuz" -initrd "$run/initramfs.gz"
