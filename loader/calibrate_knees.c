@@ -744,14 +744,16 @@ static int best_for_pages(const struct calibrate_result *r)
 
 /*
  * Objects, from 64 KB on: @object, the best up to there, or where pages lose nothing by more (seeks
- * are what costs, on a hard disk) the best of that, if it gains enough. Nothing is hidden for long
- * then: an object reader that looks like one of pages at that value is read at theirs meanwhile.
+ * are what costs, on a hard disk) the least of the best of that, if it gains enough: a slow disk
+ * has each value measured once, and twice the bytes take the place of twice as many hot ones.
+ * Nothing is hidden for long then: an object reader that looks like one of pages at that value is
+ * read at theirs meanwhile.
  */
 static int best_for_objects(const struct calibrate_result *r, int object)
 {
 	double enough = (1 - fmax(SHARED_LOSS, tolerance(r->noise[CALIBRATE_PAGE]))) *
 			best_rate(r, CALIBRATE_PAGE);
-	double best = 0, rate;
+	double alike = 1 - fmax(SPREAD_UNKNOWN, tolerance(noise_of(r, OBJECTS))), best = 0, rate;
 	int shared = -1;
 	unsigned int v;
 
@@ -761,8 +763,7 @@ static int best_for_objects(const struct calibrate_result *r, int object)
 	for (v = (unsigned int)object; v < CALIBRATE_VALUES && shared < 0; v++) {
 		rate = joint_rate(r, OBJECTS, v);
 		if (rate > 0 && calibrate_ladder[v] != OBJECTS_SPLIT_KB &&
-		    joint_rate(r, PAGES, v) >= enough &&
-		    rate >= best * (1 - tolerance(noise_of(r, OBJECTS))))
+		    joint_rate(r, PAGES, v) >= enough && rate >= best * alike)
 			shared = (int)v;
 	}
 	return shared > object && leads(r, OBJECTS, shared, object) &&
