@@ -300,15 +300,17 @@ static __noinline void send_event(struct bdi_state *st, const struct scratch *s,
 	e->window_calls = st->window_calls;
 	for (i = 0; i < MODEL_INPUTS_MAX; i++)
 		e->input_feature[i] = h->inputs[i].feature;
+	/* Before the UUID is copied: learn_uuid() on another CPU takes the flag back. */
+	if (reason == EVENT_APPEARED)
+		st->flags |= BDI_ANNOUNCED;
+	asm volatile("" ::: "memory");
 	__builtin_memcpy(e->fs_uuid, st->fs_uuid, sizeof(e->fs_uuid));
 	for (i = 0; i < FEATURES_MAX; i++)
 		e->features[i] = s->window.f.value[i];
 	/* Forced: without it only the first unread record wakes, and that may be a sample. */
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
-	if (reason == EVENT_APPEARED) { /* keeps no decision waiting */
-		st->flags |= BDI_ANNOUNCED;
+	if (reason == EVENT_APPEARED) /* keeps no decision waiting */
 		return;
-	}
 	st->last_event_ns = s->in.now_ns;
 	st->limits_changed = 0;
 	st->stats.events++;
